@@ -1,0 +1,1 @@
+"""What can be bought: plans, their terms, and prices per currency."""

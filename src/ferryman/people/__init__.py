@@ -1,0 +1,1 @@
+"""Who we serve: customers as Telegram knows them."""
