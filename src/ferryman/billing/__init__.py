@@ -1,0 +1,1 @@
+"""Orders, payments, the webhook inbox and the ledger; providers behind one port."""

@@ -1,0 +1,49 @@
+"""The double-entry ledger: append-only, in minor units, summing to zero per currency, always.
+
+Accounts: `provider:<name>` (money that a provider holds for us, debit), `sales` (what was bought, credit),
+`customer:<id>` (what we owe a customer, credit), `unmatched:<payment ref>` (came in, matches no order, credit).
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ferryman.billing.order import LedgerEntry, LedgerTransaction
+from ferryman.kit.money import Money
+
+Leg = tuple[str, Money]
+
+
+def negative(money: Money) -> Money:
+    return Money(-money.minor, money.currency)
+
+
+async def post(session: AsyncSession, kind: str, source: str, legs: Sequence[Leg]) -> None:
+    """Write one movement. Raises IntegrityError when this source caused one of this kind before."""
+    movement = LedgerTransaction(kind=kind, source=source)
+    session.add(movement)
+    await session.flush()
+    session.add_all(
+        LedgerEntry(transaction_id=movement.id, account=account, minor=money.minor, currency=money.currency)
+        for account, money in legs
+    )
+    await session.flush()
+
+
+async def balances(session: AsyncSession) -> dict[tuple[str, str], int]:
+    """Minor units by (account, currency); accounts that came to zero are included."""
+    rows = await session.execute(
+        select(LedgerEntry.account, LedgerEntry.currency, func.sum(LedgerEntry.minor))
+        .group_by(LedgerEntry.account, LedgerEntry.currency)
+        .order_by(LedgerEntry.account)
+    )
+    return {(account, currency): int(minor) for account, currency, minor in rows}
+
+
+async def trial_balance(session: AsyncSession) -> dict[str, int]:
+    """The sum of everything per currency, in minor units: zero, or the books are broken."""
+    rows = await session.execute(
+        select(LedgerEntry.currency, func.sum(LedgerEntry.minor)).group_by(LedgerEntry.currency)
+    )
+    return {currency: int(minor) for currency, minor in rows}

@@ -1,0 +1,65 @@
+"""Payment methods: which providers the operator has switched on, with their sealed configuration."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ferryman.billing.provider import PaymentProvider, ProviderTools
+from ferryman.kit.db import Base
+from ferryman.kit.errors import Misconfigured
+from ferryman.kit.secrets import Vault
+
+
+class Method(Base):
+    """Switching one off stops new payments only; what is open is still asked about and settled."""
+
+    __tablename__ = "payment_methods"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    enabled: Mapped[bool] = mapped_column(default=True)
+    position: Mapped[int] = mapped_column(default=0)
+    sealed_config: Mapped[bytes]
+
+
+async def enabled(session: AsyncSession) -> list[str]:
+    """Names of the methods that are switched on, in the operator's order."""
+    names = await session.scalars(select(Method.name).where(Method.enabled).order_by(Method.position, Method.name))
+    return list(names)
+
+
+async def connect(
+    session: AsyncSession, name: str, installed: Mapping[str, type[PaymentProvider]], vault: Vault, tools: ProviderTools
+) -> PaymentProvider:
+    """The provider of that name, made with its stored configuration.
+
+    Raises Misconfigured when it is not installed, not configured, or configured wrongly.
+    """
+    kind = installed.get(name)
+    if kind is None:
+        raise Misconfigured(
+            f"No payment provider {name!r} is installed.", f"Installed are: {', '.join(sorted(installed))}."
+        )
+    method = await session.get(Method, name)
+    if method is None:
+        raise Misconfigured(
+            f"The payment provider {name!r} is not configured.", "Add it to the file for `ferryman apply`."
+        )
+    return kind(checked_config(kind, vault.open(method.sealed_config)), tools)
+
+
+def checked_config(kind: type[PaymentProvider], values: dict[str, Any]) -> Any:
+    """The provider's own settings model. Raises Misconfigured that names each wrong field, never its value."""
+    try:
+        return kind.Config.model_validate(values)
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+            for problem in error.errors(include_input=False, include_context=False)
+        )
+        raise Misconfigured(
+            f"The settings of {kind.name} are wrong ({wrong}).", "Correct them and apply again."
+        ) from error

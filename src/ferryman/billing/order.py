@@ -1,0 +1,155 @@
+"""Order and Payment: what was bought, and each attempt to pay for it."""
+
+import enum
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, func, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from ferryman.kit.db import Base
+from ferryman.kit.money import Money
+
+
+class OrderState(enum.StrEnum):
+    """OPEN → PAID. A cancelled attempt leaves the order open: the customer may try again."""
+
+    OPEN = "open"
+    PAID = "paid"
+
+
+class Attempt(enum.StrEnum):
+    """Where one payment stands with its provider.
+
+    CREATING: our row is committed, whether the provider has the payment is unknown. PENDING: it has, nobody paid yet.
+    CANCELLED is soft: a success that comes later still counts. REVIEW: something does not match, a person must look.
+    """
+
+    CREATING = "creating"
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    CANCELLED = "cancelled"
+    REVIEW = "review"
+
+
+class Order(Base):
+    """`tap` is the press that made the order: the same press twice finds the same order."""
+
+    __tablename__ = "orders"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    ref: Mapped[str] = mapped_column(unique=True)
+    customer_id: Mapped[int] = mapped_column(ForeignKey("customers.id"), index=True)
+    term_id: Mapped[int] = mapped_column(ForeignKey("terms.id"))
+    tap: Mapped[str] = mapped_column(unique=True)
+    snapshot: Mapped[dict[str, Any]]
+    minor: Mapped[int] = mapped_column(BigInteger)
+    currency: Mapped[str]
+    state: Mapped[str] = mapped_column(default=OrderState.OPEN)
+    created_at: Mapped[datetime]
+    paid_at: Mapped[datetime | None]
+    payments: Mapped[list["Payment"]] = relationship(back_populates="order", order_by="Payment.id", lazy="selectin")
+
+    __table_args__ = (
+        CheckConstraint("minor > 0", name="amount_positive"),
+        CheckConstraint("state IN ('open', 'paid')", name="state_known"),
+        CheckConstraint("(state = 'paid') = (paid_at IS NOT NULL)", name="paid_has_a_time"),
+    )
+
+    @property
+    def amount(self) -> Money:
+        return Money(self.minor, self.currency)
+
+
+class Payment(Base):
+    """One attempt, one object at the provider, one idempotency key; committed before the provider is called."""
+
+    __tablename__ = "payments"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    ref: Mapped[str] = mapped_column(unique=True)
+    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"), index=True)
+    provider: Mapped[str]
+    idempotency_key: Mapped[str]
+    external_id: Mapped[str | None]
+    pay_url: Mapped[str | None]
+    state: Mapped[str] = mapped_column(default=Attempt.CREATING)
+    minor: Mapped[int] = mapped_column(BigInteger)
+    currency: Mapped[str]
+    reason: Mapped[str | None]
+    created_at: Mapped[datetime]
+    opened_at: Mapped[datetime | None]
+    succeeded_at: Mapped[datetime | None]
+    ask_at: Mapped[datetime | None]  # when the sweep asks the provider again; None = final
+    asked: Mapped[int] = mapped_column(default=0)
+    order: Mapped[Order] = relationship(back_populates="payments", lazy="joined", innerjoin=True)
+
+    __table_args__ = (
+        UniqueConstraint("provider", "external_id"),
+        UniqueConstraint("provider", "idempotency_key"),
+        CheckConstraint("minor > 0", name="amount_positive"),
+        CheckConstraint("state IN ('creating', 'pending', 'succeeded', 'cancelled', 'review')", name="state_known"),
+        CheckConstraint("(state = 'succeeded') = (succeeded_at IS NOT NULL)", name="success_has_a_time"),
+        Index("ix_payments_to_ask", "ask_at", postgresql_where=text("ask_at IS NOT NULL")),
+        Index("ix_payments_succeeded_at", "succeeded_at", postgresql_where=text("succeeded_at IS NOT NULL")),
+    )
+
+    @property
+    def amount(self) -> Money:
+        return Money(self.minor, self.currency)
+
+
+class WebhookEvent(Base):
+    """The inbox: every webhook as it came in, once. `verdict` says what became of it; the body is kept for disputes."""
+
+    __tablename__ = "webhook_events"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    provider: Mapped[str]
+    dedup_key: Mapped[str]
+    event: Mapped[str]
+    external_id: Mapped[str | None]
+    payment_ref: Mapped[str | None]
+    body: Mapped[bytes]
+    remote_ip: Mapped[str]
+    received_at: Mapped[datetime]
+    repeats: Mapped[int] = mapped_column(default=0, server_default="0")
+    verdict: Mapped[str | None]
+    processed_at: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(default=0, server_default="0")
+
+    __table_args__ = (
+        UniqueConstraint("provider", "dedup_key"),
+        Index("ix_webhook_events_waiting", "received_at", postgresql_where=text("processed_at IS NULL")),
+    )
+
+
+class LedgerTransaction(Base):
+    """One movement of money with its cause. `source` is what caused it, and causes it once per kind."""
+
+    __tablename__ = "ledger_transactions"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    source: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    entries: Mapped[list["LedgerEntry"]] = relationship(lazy="selectin")
+
+    __table_args__ = (UniqueConstraint("source", "kind"),)
+
+
+class LedgerEntry(Base):
+    """Debits are positive, credits negative; the entries of one transaction sum to zero per currency.
+
+    The migration adds a deferred trigger that refuses an unbalanced transaction, and one that refuses any change.
+    """
+
+    __tablename__ = "ledger_entries"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    transaction_id: Mapped[int] = mapped_column(ForeignKey("ledger_transactions.id"), index=True)
+    account: Mapped[str] = mapped_column(index=True)
+    minor: Mapped[int] = mapped_column(BigInteger)
+    currency: Mapped[str]
+
+    __table_args__ = (CheckConstraint("minor <> 0", name="amount_not_zero"),)

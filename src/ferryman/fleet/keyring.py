@@ -1,0 +1,131 @@
+"""Reads and writes of keys: what is owed on a node, what was seen, what failed."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ferryman.fleet.node import Key, Node, NodeState
+from ferryman.fleet.panel import Seen
+
+# Seconds until a key that failed is tried again; doubles up to this.
+LONGEST_BACKOFF = 60.0
+OWED = Key.seen_revision.is_distinct_from(Key.wanted_revision)
+
+
+@dataclass(frozen=True)
+class KeyView:
+    """One key as its customer may see it."""
+
+    node: str
+    title: dict[str, Any]
+    flag: str
+    ready: bool
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """How many of a subscription's keys are in order, not tried yet, and failing."""
+
+    ready: int
+    untried: int
+    failing: int
+
+
+async def serving_nodes(session: AsyncSession) -> list[Node]:
+    """Nodes that the operator wants in use, whatever their health."""
+    return list(await session.scalars(select(Node).where(Node.state != NodeState.OFF).order_by(Node.position, Node.id)))
+
+
+async def owe(session: AsyncSession, subscription_id: int, revision: int, nodes: Iterable[int], now: datetime) -> None:
+    """Write down that this revision of a subscription is owed on these nodes. A revision never goes back."""
+    rows = [
+        {"subscription_id": subscription_id, "node_id": node_id, "wanted_revision": revision, "try_at": now}
+        for node_id in nodes
+    ]
+    if not rows:
+        return
+    statement = insert(Key).values(rows)
+    await session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["subscription_id", "node_id"],
+            set_={
+                "wanted_revision": func.greatest(Key.wanted_revision, statement.excluded.wanted_revision),
+                "try_at": now,
+                "failures": 0,
+            },
+        )
+    )
+
+
+async def owed_on(session: AsyncSession, node_id: int, now: datetime, limit: int) -> list[Key]:
+    """Keys of a node that differ from what is wanted and whose time to be tried has come, oldest first."""
+    found = await session.scalars(
+        select(Key).where(Key.node_id == node_id, OWED, Key.try_at <= now).order_by(Key.try_at, Key.id).limit(limit)
+    )
+    return list(found)
+
+
+async def next_try(session: AsyncSession, node_id: int) -> datetime | None:
+    """When the next key of a node is to be tried; None when all are in order."""
+    return await session.scalar(select(func.min(Key.try_at)).where(Key.node_id == node_id, OWED))
+
+
+async def nodes_with_debts(session: AsyncSession, now: datetime) -> list[int]:
+    """Serving nodes where some key waits and its time has come."""
+    found = await session.scalars(
+        select(Key.node_id)
+        .join(Node, Node.id == Key.node_id)
+        .where(OWED, Key.try_at <= now, Node.state != NodeState.OFF)
+        .distinct()
+    )
+    return list(found)
+
+
+async def seen(session: AsyncSession, key_id: int, revision: int, client: Seen, now: datetime) -> None:
+    """Record what the panel showed for this revision. A later revision stays owed."""
+    await session.execute(
+        update(Key)
+        .where(Key.id == key_id)
+        .values(seen_revision=revision, seen_at=now, up=client.up, down=client.down, failures=0, error=None)
+    )
+
+
+async def failed(session: AsyncSession, key: Key, why: str, now: datetime) -> None:
+    """Record a failure and when to try again: 1 s, 2 s, 4 s … up to a minute."""
+    delay = min(2.0 ** min(key.failures, 10), LONGEST_BACKOFF)
+    await session.execute(
+        update(Key)
+        .where(Key.id == key.id)
+        .values(failures=Key.failures + 1, error=why[:300], try_at=now + timedelta(seconds=delay))
+    )
+
+
+async def readiness(session: AsyncSession, subscription_id: int) -> Readiness:
+    """How the keys of a subscription stand on the serving nodes."""
+    row = await session.execute(
+        select(
+            func.count().filter(~OWED),
+            func.count().filter(OWED, Key.failures == 0),
+            func.count().filter(OWED, Key.failures > 0),
+        )
+        .join(Node, Node.id == Key.node_id)
+        .where(Key.subscription_id == subscription_id, Node.state != NodeState.OFF)
+    )
+    ready, untried, failing = row.one()
+    return Readiness(ready, untried, failing)
+
+
+async def of_subscription(session: AsyncSession, subscription_id: int) -> list[KeyView]:
+    """A subscription's keys on the serving nodes, in the operator's order."""
+    rows = await session.execute(
+        select(Node, (~OWED).label("ready"))
+        .join(Key, Key.node_id == Node.id)
+        .where(Key.subscription_id == subscription_id, Node.state != NodeState.OFF)
+        .order_by(Node.position, Node.id)
+    )
+    return [KeyView(node.name, node.title, node.flag, ready) for node, ready in rows]

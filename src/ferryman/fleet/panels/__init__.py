@@ -1,0 +1,1 @@
+"""Panel types, one file or small package each."""

@@ -1,0 +1,75 @@
+"""The story behind a subscription link: who holds it, which nodes have their key, and what the app is to show."""
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ferryman.delivery.profile import Entry, Profile
+from ferryman.delivery.share_links import Identity, LinkInbound
+from ferryman.fleet.node import Key, Node, NodeState
+from ferryman.flows.tools import Tools
+from ferryman.people.customer import Customer
+from ferryman.subscriptions import holdings
+from ferryman.subscriptions.subscription import Subscription
+
+UPDATE_HOURS = 12
+ENDED = {
+    "ru": "⏳ Подписка закончилась — продлите её в боте",
+    "en": "⏳ The subscription has ended: renew it in the bot",
+}
+PREPARING = {
+    "ru": "🛠 Ключ готовится — обновите через минуту",
+    "en": "🛠 The key is being made: refresh in a minute",
+}
+
+
+async def of_token(tools: Tools, token: str) -> Profile | None:
+    """What the holder of this link gets; None when nobody holds it. Raises Unreachable when the database is away."""
+    async with tools.db.unit() as session:
+        subscription = await holdings.by_token(session, token)
+        if subscription is None:
+            return None
+        customer = await session.get_one(Customer, subscription.customer_id)
+        held = await _held(session, subscription)
+    language = customer.language
+    ended = subscription.ends_at <= tools.clock.now()
+    entries = () if ended else tuple(entry for _, node in held for entry in _entries(node, subscription, language))
+    notices: tuple[str, ...] = ()
+    if ended:
+        notices = (ENDED[language],)
+    elif not entries:
+        notices = (PREPARING[language],)
+    return Profile(
+        title=f"{subscription.snapshot['icon']} {subscription.snapshot['title'][language]}",
+        entries=entries,
+        upload=sum(key.up for key, _ in held),
+        download=sum(key.down for key, _ in held),
+        total=subscription.traffic_bytes,
+        expires_at=subscription.ends_at,
+        update_hours=UPDATE_HOURS,
+        notices=notices,
+    )
+
+
+async def _held(session: AsyncSession, subscription: Subscription) -> list[tuple[Key, Node]]:
+    """The nodes that have shown this subscription's client at least once. A later change may still be on its way."""
+    rows = await session.execute(
+        select(Key, Node)
+        .join(Node, Node.id == Key.node_id)
+        .where(Key.subscription_id == subscription.id, Key.seen_revision.is_not(None), Node.state != NodeState.OFF)
+        .order_by(Node.position, Node.id)
+    )
+    return [(key, node) for key, node in rows]
+
+
+def _entries(node: Node, subscription: Subscription, language: str) -> list[Entry]:
+    """One entry per inbound; a number tells a node's inbounds apart when it has several."""
+    identity = Identity(subscription.uuid, subscription.password, subscription.sub_id, subscription.email)
+    inbounds = [inbound for inbound in node.inbounds if inbound.enabled]
+    entries = []
+    for number, inbound in enumerate(inbounds, start=1):
+        remark = f"{node.flag} {node.title[language]}" + (f" {number}" if len(inbounds) > 1 else "")
+        link = LinkInbound(
+            inbound.protocol, inbound.transport, inbound.security, inbound.port, inbound.link, inbound.remark
+        )
+        entries.append(Entry(link, node.address, identity, remark))
+    return entries

@@ -1,0 +1,33 @@
+"""What a story may use: built once by wiring, handed to every flow."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ferryman.billing.provider import PaymentProvider, ProviderTools
+from ferryman.fleet.connections import Connections
+from ferryman.kit.clock import Clock
+from ferryman.kit.db import Database
+from ferryman.kit.http import Http
+from ferryman.kit.jobs import Jobs
+from ferryman.kit.secrets import Vault
+from ferryman.kit.settings import Settings
+from ferryman.messaging.sender import Sender
+
+
+@dataclass
+class Tools:
+    """`providers` are the installed ones by name; `sender` is None where no bot token is set."""
+
+    settings: Settings
+    db: Database
+    jobs: Jobs
+    clock: Clock
+    http: Http
+    vault: Vault
+    providers: Mapping[str, type[PaymentProvider]]
+    connections: Connections
+    sender: Sender | None = None
+
+    @property
+    def provider_tools(self) -> ProviderTools:
+        return ProviderTools(self.http, self.clock, sandbox=self.settings.env == "sandbox")

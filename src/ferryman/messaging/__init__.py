@@ -1,0 +1,1 @@
+"""Every sentence the shop may say, and how it reaches Telegram."""

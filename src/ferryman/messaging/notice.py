@@ -1,0 +1,184 @@
+"""Notices: every sentence that the shop says on its own account, typed, and the table in which they wait.
+
+A new notice is three lines of work: a dataclass here, its message `notice-<name-in-dashes>` in each language's
+`notices.ftl`, and a `queue(…)` where the story wants it said.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, func, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ferryman.kit.db import Base
+from ferryman.kit.money import Money
+from ferryman.messaging.sender import Button, Keyboard
+from ferryman.messaging.texts import Voice
+
+# A caption holds 1024 characters; with a link of 100 and the words around it, fifteen names always fit.
+MOST_LOCATIONS = 15
+
+
+class QueuedNotice(Base):
+    """One notice to one customer.
+
+    `due_at` is when it may be sent next (None: at once); while it is being sent, when that attempt is given up for
+    dead. `unsure` counts attempts of unknown outcome: raised before each, taken back when certainly nothing was sent.
+    """
+
+    __tablename__ = "notices"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    customer_id: Mapped[int] = mapped_column(ForeignKey("customers.id"))
+    kind: Mapped[str]
+    dedup_key: Mapped[str] = mapped_column(unique=True)
+    payload: Mapped[dict[str, Any]]
+    state: Mapped[str] = mapped_column(server_default="queued")
+    attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    unsure: Mapped[int] = mapped_column(server_default=text("0"))
+    due_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    sent_at: Mapped[datetime | None]
+    message_id: Mapped[int | None]
+    error: Mapped[str | None]
+
+    __table_args__ = (
+        CheckConstraint("state IN ('queued', 'sent', 'blocked', 'failed')", name="state_known"),
+        CheckConstraint("(state = 'sent') = (sent_at IS NOT NULL)", name="sent_has_a_time"),
+        Index("ix_notices_queued", "customer_id", "id", postgresql_where=text("state = 'queued'")),
+    )
+
+    def notice(self) -> "Notice":
+        """Raises LookupError for a kind that this version does not know."""
+        return read(self.kind, self.payload)
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Base of every notice: the fields are the payload, the class name is the kind and the name of the message."""
+
+    kind: ClassVar[str]
+    kinds: ClassVar[dict[str, type["Notice"]]] = {}
+
+    def __init_subclass__(cls) -> None:
+        cls.kind = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+        Notice.kinds[cls.kind] = cls
+
+    def text(self, voice: Voice, **more: str | int) -> str:
+        """The sentence in HTML; `more` are arguments that are known only when it is sent."""
+        return voice.html(f"notice-{self.kind.replace('_', '-')}", **self.words(voice), **more)
+
+    def words(self, voice: Voice) -> dict[str, str | int]:
+        """The arguments of the message: every field, money and texts by language put into words."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        if "currency" in values:
+            values["amount"] = voice.money(Money(values["amount"], values.pop("currency")))
+        return {name: voice.pick(value) if isinstance(value, Mapping) else value for name, value in values.items()}
+
+    def keyboard(self, voice: Voice) -> Keyboard | None:
+        return Keyboard(((Button(voice.plain("button-home"), data="v1:home"),),))
+
+
+@dataclass(frozen=True)
+class PaymentLink(Notice):
+    """The pay page is there after all, for a checkout that could not wait for it."""
+
+    order_ref: str
+    pay_url: str
+
+    def keyboard(self, voice: Voice) -> Keyboard:
+        pay = Button(voice.plain("button-pay"), url=self.pay_url)
+        check = Button(voice.plain("button-check"), data=f"v1:check:{self.order_ref}")
+        return Keyboard(((pay,), (check,)))
+
+
+@dataclass(frozen=True)
+class PaymentSucceeded(Notice):
+    """`amount` in minor units of `currency`; `title` by language; `days` bought."""
+
+    order_ref: str
+    amount: int
+    currency: str
+    icon: str
+    title: dict[str, str]
+    days: int
+
+
+@dataclass(frozen=True)
+class PaymentCancelled(Notice):
+    """`reason` is the provider's word for it, empty when it gave none."""
+
+    order_ref: str
+    reason: str
+
+    def keyboard(self, voice: Voice) -> Keyboard:
+        again = Button(voice.plain("button-buy"), data="v1:buy")
+        return Keyboard(((again,), (Button(voice.plain("button-home"), data="v1:home"),)))
+
+
+@dataclass(frozen=True)
+class PaymentInReview(Notice):
+    """Something about the payment does not fit; a person will look at it."""
+
+    order_ref: str
+
+
+@dataclass(frozen=True)
+class SecondPaymentCredited(Notice):
+    """A settled order was paid once more; the money is on the customer's balance."""
+
+    order_ref: str
+    amount: int
+    currency: str
+
+
+@dataclass(frozen=True)
+class KeyReady(Notice):
+    """The key works. `locations` are `{"flag": …, "title": {language: name}}`; the link is added when it is sent."""
+
+    subscription_id: int
+    locations: list[dict[str, Any]]
+
+    def words(self, voice: Voice) -> dict[str, str | int]:
+        return {"locations": listed(self.locations, voice), "count": len(self.locations)}
+
+
+def listed(locations: Sequence[Mapping[str, Any]], voice: Voice) -> str:
+    """"🇳🇱 Нидерланды · 🇩🇪 Германия", with "…" for those that a photo's caption has no room for."""
+    names = [f"{one['flag']} {voice.pick(one['title'])}".strip() for one in locations[:MOST_LOCATIONS]]
+    return " · ".join([*names, "…"] if len(locations) > MOST_LOCATIONS else names)
+
+
+def read(kind: str, payload: Mapping[str, Any]) -> Notice:
+    """The notice that `queue` stored. Raises LookupError for an unknown kind or a payload of another shape."""
+    known = Notice.kinds.get(kind)
+    if known is None:
+        raise LookupError(f"no notice is called {kind!r}")
+    try:
+        return known(**payload)
+    except TypeError as error:
+        raise LookupError(f"the payload of a {kind!r} notice does not fit: {error}") from error
+
+
+async def queue(session: AsyncSession, customer_id: int, notice: Notice, dedup_key: str) -> int | None:
+    """Put a notice into the caller's transaction: its id, or None when one with this key was queued before.
+
+    The caller defers `deliver_notice` with the id, in the same transaction.
+    """
+    row = (
+        insert(QueuedNotice)
+        .values(
+            customer_id=customer_id,
+            kind=notice.kind,
+            dedup_key=dedup_key,
+            payload=asdict(notice),
+        )
+        .on_conflict_do_nothing(index_elements=["dedup_key"])
+        .returning(QueuedNotice.id)
+    )
+    return (await session.execute(row)).scalar_one_or_none()

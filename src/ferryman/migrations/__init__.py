@@ -1,0 +1,1 @@
+"""The database schema, version by version; applied at every start under an advisory lock."""

@@ -1,0 +1,69 @@
+"""Subscription: what a customer is owed, until when. The arithmetic of its dates lives here."""
+
+import math
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, func
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ferryman.kit.db import Base
+
+
+class Subscription(Base):
+    """One identity (uuid, password, sub_id, e-mail) on every node, for as long as the subscription exists.
+
+    `token` is the secret of the subscription link. `revision` grows with every change that keys must follow.
+    """
+
+    __tablename__ = "subscriptions"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    ref: Mapped[str] = mapped_column(unique=True)
+    customer_id: Mapped[int] = mapped_column(ForeignKey("customers.id"), index=True)
+    plan_code: Mapped[str]
+    token: Mapped[str] = mapped_column(unique=True)
+    uuid: Mapped[str] = mapped_column(unique=True)
+    password: Mapped[str] = mapped_column(unique=True)
+    sub_id: Mapped[str] = mapped_column(unique=True)
+    snapshot: Mapped[dict[str, Any]]
+    traffic_bytes: Mapped[int] = mapped_column(BigInteger)
+    devices: Mapped[int]
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime] = mapped_column(index=True)
+    revision: Mapped[int] = mapped_column(BigInteger, default=1)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (CheckConstraint("ends_at >= starts_at", name="ends_after_start"),)
+
+    @property
+    def email(self) -> str:
+        """The client's name on every panel: lower-case, and never changing."""
+        return f"fm-{self.ref}"
+
+    def days_left(self, now: datetime) -> int:
+        """Whole days, rounded up; 0 when it has ended."""
+        return max(0, math.ceil((self.ends_at - now) / timedelta(days=1)))
+
+
+class Grant(Base):
+    """What one payment bought: once per payment, with the dates it led to, written down when it happened."""
+
+    __tablename__ = "grants"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    subscription_id: Mapped[int] = mapped_column(ForeignKey("subscriptions.id"), index=True)
+    payment_id: Mapped[int] = mapped_column(ForeignKey("payments.id"), unique=True)
+    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"), unique=True)
+    days: Mapped[int]
+    ended_before: Mapped[datetime | None]
+    ends_at: Mapped[datetime]
+    created_at: Mapped[datetime]
+
+    __table_args__ = (CheckConstraint("days > 0", name="days_positive"),)
+
+
+def extended(ends_at: datetime | None, now: datetime, days: int) -> datetime:
+    """The new end: time that is left is kept, time that has lapsed is not charged for."""
+    start = now if ends_at is None or ends_at < now else ends_at
+    return start + timedelta(days=days)

@@ -1,0 +1,112 @@
+"""Builds the tools once from settings; every face calls it. The only place that knows all parts by name."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from ferryman.billing import provider
+from ferryman.fleet import panel
+from ferryman.fleet.connections import Connections
+from ferryman.flows import buying, provisioning, telling
+from ferryman.flows.tools import Tools
+from ferryman.kit import log, migrate, plugins
+from ferryman.kit.clock import Clock, SystemClock
+from ferryman.kit.db import Database
+from ferryman.kit.http import Http
+from ferryman.kit.jobs import Jobs
+from ferryman.kit.postgres import EmbeddedPostgres
+from ferryman.kit.secrets import Vault, key_from_file
+from ferryman.kit.settings import Settings
+from ferryman.messaging.sender import Sender
+
+
+@asynccontextmanager
+async def database_of(settings: Settings) -> AsyncIterator[str]:
+    """The database's address; the embedded server runs for as long as the block, when no other is set."""
+    if settings.database_url is not None:
+        yield settings.database_url.get_secret_value()
+        return
+    embedded = EmbeddedPostgres(settings.data_dir / "postgres")
+    try:
+        yield await asyncio.to_thread(embedded.start)
+    finally:
+        await asyncio.to_thread(embedded.stop)
+
+
+@asynccontextmanager
+async def built(
+    settings: Settings,
+    database_url: str,
+    *,
+    clock: Clock | None = None,
+    sender: Sender | None = None,
+    up_to_date: bool = True,
+) -> AsyncIterator[Tools]:
+    """Everything a story may use, with the schema up to date; closed when the block ends."""
+    secrets_of_ours(settings)
+    if up_to_date:
+        await migrate.upgrade(database_url)
+    database, http, jobs = Database(database_url, pool_size=15), Http(), Jobs(database_url)
+    vault, time = vault_of(settings), clock or SystemClock()
+    connections = Connections(plugins.load(panel.GROUP), vault, panel.PanelTools(http, time))
+    tools = Tools(
+        settings=settings,
+        db=database,
+        jobs=jobs,
+        clock=time,
+        http=http,
+        vault=vault,
+        providers=plugins.load(provider.GROUP),
+        connections=connections,
+        sender=sender,
+    )
+    register(tools)
+    await jobs.open()
+    try:
+        yield tools
+    finally:
+        await jobs.close()
+        await http.close()
+        await database.close()
+
+
+def register(tools: Tools) -> None:
+    """Give the jobs their names. A name is a promise to jobs that already wait in a database: never change one."""
+    work = {
+        "settle_event": buying.settle_event,
+        "ask_payment": buying.ask_payment,
+        "reconcile_node": provisioning.reconcile_node,
+        "deliver_notice": telling.deliver,
+    }
+    for name, do in work.items():
+        tools.jobs.add(name, partial(do, tools))
+    tools.jobs.every("sweep_payments", "*/5 * * * * *", partial(buying.sweep, tools))
+    tools.jobs.every("sweep_keys", "*/10 * * * * *", partial(provisioning.sweep, tools))
+    tools.jobs.every("sweep_notices", "*/15 * * * * *", partial(telling.sweep, tools))
+
+
+def vault_of(settings: Settings) -> Vault:
+    return Vault(_keys(settings))
+
+
+def hook_secret(settings: Settings) -> str:
+    """The last part of the webhook addresses: set, or derived from the oldest secret key so that it stays the same."""
+    if settings.hook_secret is not None:
+        return settings.hook_secret.get_secret_value()
+    return hashlib.sha256(b"hooks:" + _keys(settings)[-1].encode()).hexdigest()[:32]
+
+
+def secrets_of_ours(settings: Settings) -> None:
+    """Teach the logs which values must never appear in them."""
+    known = [settings.telegram_token, settings.database_url, settings.hook_secret, settings.operator_token]
+    values = [secret.get_secret_value() for secret in known if secret is not None]
+    log.redactor.also_hide([*values, hook_secret(settings), *_keys(settings)])
+
+
+def _keys(settings: Settings) -> list[str]:
+    if settings.secret_keys:
+        return [key.get_secret_value() for key in settings.secret_keys]
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    return [key_from_file(settings.data_dir / "secret.key")]

@@ -1,0 +1,106 @@
+"""What every test may use: a real PostgreSQL, a fresh migrated database per test, and a clock that tests can move."""
+
+import asyncio
+import shutil
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+from cryptography.fernet import Fernet
+
+from ferryman import wiring
+from ferryman.flows.tools import Tools
+from ferryman.kit import log, migrate
+from ferryman.kit.db import Database
+from ferryman.kit.postgres import EmbeddedPostgres
+from ferryman.kit.settings import Settings
+from tests.support.messages import Outbox
+
+TEMPLATE = "ferryman_template"
+
+log.configure("console", "warning")
+
+
+class MovableClock:
+    """Real time plus whatever the test has added; only forward, like the real one."""
+
+    def __init__(self) -> None:
+        self.added = timedelta(0)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.added
+
+    def advance(self, **by: float) -> None:
+        self.added += timedelta(**by)
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL server of this test run. Its folder is short-named: a socket's path has room for 107 bytes."""
+    folder = Path(tempfile.mkdtemp(prefix="fm-"))
+    folder.chmod(0o755)
+    server = EmbeddedPostgres(folder / "pg")
+    url = server.start()
+    try:
+        with psycopg.connect(url, autocommit=True) as connection:
+            # A test database need not survive a power cut.
+            for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):
+                connection.execute(f"ALTER SYSTEM SET {setting}")
+            connection.execute("SELECT pg_reload_conf()")
+            connection.execute(f"CREATE DATABASE {TEMPLATE}")
+        asyncio.run(migrate.upgrade(url.replace("/postgres?", f"/{TEMPLATE}?")))
+        yield url
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def database_url(postgres_url: str) -> Iterator[str]:
+    """The address of a fresh database with the current schema."""
+    name = f"t_{uuid.uuid4().hex[:16]}"
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+        yield postgres_url.replace("/postgres?", f"/{name}?")
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    database = Database(database_url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def clock() -> MovableClock:
+    return MovableClock()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(
+        _env_file=None,
+        env="sandbox",
+        data_dir=tmp_path,
+        secret_keys=[Fernet.generate_key().decode()],
+        operator_token="operator-token-of-the-tests",
+        hook_secret="hook-secret-of-the-tests",
+        public_url="http://127.0.0.1:8080",
+    )
+
+
+@pytest.fixture
+def outbox() -> Outbox:
+    """What was sent to customers in this test; a sender that keeps instead of sending."""
+    return Outbox()
+
+
+@pytest.fixture
+async def tools(settings: Settings, database_url: str, clock: MovableClock, outbox: Outbox) -> AsyncIterator[Tools]:
+    async with wiring.built(settings, database_url, clock=clock, sender=outbox, up_to_date=False) as built:
+        yield built

@@ -1,0 +1,19 @@
+"""The small world that every story is told in."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from ferryman.flows.tools import Tools
+from tests.support.shop import Town, town
+
+
+@pytest.fixture
+async def shop(tools: Tools) -> AsyncIterator[Town]:
+    """Three panels, one bank, two plans."""
+    world = town(tools)
+    try:
+        await world.open()
+        yield world
+    finally:
+        await world.close()

@@ -1,0 +1,11 @@
+"""Imports every module that declares tables, so that the metadata is whole."""
+
+from ferryman.billing import methods, order
+from ferryman.catalog import plan
+from ferryman.faces.bot import tables
+from ferryman.fleet import node
+from ferryman.messaging import notice
+from ferryman.people import customer
+from ferryman.subscriptions import subscription
+
+ALL = (methods, order, plan, tables, node, notice, customer, subscription)
