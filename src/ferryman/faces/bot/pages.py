@@ -1,0 +1,213 @@
+"""What a press leads to: each verb looks up what is true now and answers with a screen. No press is believed."""
+
+import secrets
+import string
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from ferryman.billing import methods
+from ferryman.billing.order import Order
+from ferryman.catalog import shelf
+from ferryman.delivery.link import subscription_url
+from ferryman.faces.bot import screens
+from ferryman.faces.bot.press import Press
+from ferryman.faces.bot.screens import Offer, Screen
+from ferryman.fleet import keyring
+from ferryman.flows import buying, meeting
+from ferryman.flows.tools import Tools
+from ferryman.kit import log
+from ferryman.kit.errors import NotFound, Refused
+from ferryman.messaging.texts import Voice, voice
+from ferryman.people.customer import Customer
+from ferryman.subscriptions import holdings
+from ferryman.subscriptions.subscription import Subscription
+
+_log = log.get("bot")
+
+_NONCE = string.ascii_letters + string.digits
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A customer at the counter. `tap` names the press itself: the same one again has the same name."""
+
+    tools: Tools
+    customer: Customer
+    tap: str = ""
+
+    @property
+    def voice(self) -> Voice:
+        return voice(self.customer.language)
+
+
+async def page(visit: Visit, press: Press) -> Screen:
+    """The screen that a press leads to; the menu, with a word of why, when it leads nowhere any more.
+
+    Raises Retry when something that it needs does not answer.
+    """
+    if visit.customer.banned:
+        return screens.banned(visit.voice)
+    try:
+        return await _PAGES[press.verb](visit, press)
+    except buying.NotForSale:
+        return (await _buy(visit)).after(visit.voice.html("not-for-sale"))
+    except NotFound:
+        _log.warning("press_on_what_is_not_theirs", customer=visit.customer.id, verb=press.verb)
+        return (await home(visit)).after(visit.voice.html("not-yours"))
+
+
+async def home(visit: Visit) -> Screen:
+    if visit.customer.banned:
+        return screens.banned(visit.voice)
+    async with visit.tools.db.unit() as session:
+        held = await holdings.of_customer(session, visit.customer.id)
+    return screens.home(visit.voice, visit.customer.first_name, held, visit.tools.clock.now())
+
+
+async def outdated(visit: Visit) -> Screen:
+    """For a button of another version, or of nobody's making."""
+    return (await home(visit)).after(visit.voice.html("gone")) if not visit.customer.banned else await home(visit)
+
+
+async def _home(visit: Visit, _: Press) -> Screen:
+    return await home(visit)
+
+
+async def _buy(visit: Visit, _: Press | None = None) -> Screen:
+    async with visit.tools.db.unit() as session:
+        on_sale = await shelf.on_sale(session)
+        enabled = await methods.enabled(session)
+    return screens.plans(visit.voice, on_sale, _currencies(visit.tools, enabled))
+
+
+async def _plan(visit: Visit, press: Press) -> Screen:
+    async with visit.tools.db.unit() as session:
+        on_sale = await shelf.on_sale(session)
+        enabled = await methods.enabled(session)
+    plan = next((one for one in on_sale if one.id == press.number("plan")), None)
+    if plan is None:
+        raise buying.NotForSale("The plan was withdrawn.")
+    return screens.terms(visit.voice, plan, _currencies(visit.tools, enabled))
+
+
+async def _term(visit: Visit, press: Press) -> Screen:
+    async with visit.tools.db.unit() as session:
+        term = await shelf.term(session, press.number("term"))
+        enabled = await methods.enabled(session)
+    if term is None:
+        raise buying.NotForSale("The term was withdrawn.")
+    offers = []
+    for name in _installed(visit.tools, enabled):
+        kind = visit.tools.providers[name]
+        amount = term.price(kind.currencies)
+        if amount is not None:
+            offers.append(Offer(name, kind.icon, kind.title, amount))
+    return screens.methods(visit.voice, term, offers, "".join(secrets.choice(_NONCE) for _ in range(8)))
+
+
+async def _pay(visit: Visit, press: Press) -> Screen:
+    term_id = press.number("term")
+    back = f"v1:term:{term_id}"
+    try:
+        order = await buying.begin(visit.tools, visit.customer.id, term_id, press.words["method"], visit.tap)
+    except (buying.NotForSale, NotFound):
+        raise
+    except Refused as error:
+        _log.warning("checkout_refused", customer=visit.customer.id, why=str(error))
+        return screens.paying_refused(visit.voice, back)
+    return screens.checkout(visit.voice, order, back)
+
+
+async def _check(visit: Visit, press: Press) -> Screen:
+    ref = press.words["order"]
+    state = await buying.check(visit.tools, visit.customer.id, ref)
+    async with visit.tools.db.unit() as session:
+        order = await session.scalar(select(Order).where(Order.ref == ref, Order.customer_id == visit.customer.id))
+    latest = order.payments[-1] if order is not None and order.payments else None
+    if latest is not None and state != "paid":
+        state = latest.state
+    return screens.order(visit.voice, ref, state, latest.pay_url if latest is not None else None)
+
+
+async def _subs(visit: Visit, _: Press) -> Screen:
+    async with visit.tools.db.unit() as session:
+        held = await holdings.of_customer(session, visit.customer.id)
+    match held:
+        case []:
+            return screens.no_subscriptions(visit.voice)
+        case [only]:
+            return await _subscription(visit, only)
+    return screens.subscriptions(visit.voice, held, visit.tools.clock.now())
+
+
+async def _sub(visit: Visit, press: Press) -> Screen:
+    return await _subscription(visit, await _theirs(visit, press.words["ref"]))
+
+
+async def _key(visit: Visit, press: Press) -> Screen:
+    subscription = await _theirs(visit, press.words["ref"])
+    return screens.key(
+        visit.voice, subscription, subscription_url(visit.tools.settings.base_url, subscription.token)
+    )
+
+
+async def _help(visit: Visit, _: Press) -> Screen:
+    return screens.help_(visit.voice, visit.tools.settings.support_contact)
+
+
+async def _rules(visit: Visit, _: Press) -> Screen:
+    return screens.rules(visit.voice)
+
+
+async def _lang(visit: Visit, press: Press) -> Screen:
+    chosen = press.words.get("language")
+    if chosen is None:
+        return screens.language(visit.voice)
+    await meeting.choose_language(visit.tools, visit.customer.id, chosen)
+    visit.customer.language = chosen
+    return await home(visit)
+
+
+async def _subscription(visit: Visit, one: Subscription) -> Screen:
+    async with visit.tools.db.unit() as session:
+        keys = await keyring.of_subscription(session, one.id)
+        on_sale = await shelf.on_sale(session)
+    renew = next((f"v1:plan:{plan.id}" for plan in on_sale if plan.code == one.plan_code), "v1:buy")
+    return screens.subscription(visit.voice, one, keys, visit.tools.clock.now(), renew)
+
+
+async def _theirs(visit: Visit, ref: str) -> Subscription:
+    """Raises NotFound for a subscription that is another customer's, or nobody's."""
+    async with visit.tools.db.unit() as session:
+        held = await holdings.of_customer(session, visit.customer.id)
+    for one in held:
+        if one.ref == ref:
+            return one
+    raise NotFound("The customer holds no such subscription.")
+
+
+def _installed(tools: Tools, names: list[str]) -> list[str]:
+    return [name for name in names if name in tools.providers]
+
+
+def _currencies(tools: Tools, enabled: list[str]) -> tuple[str, ...]:
+    """What can be paid in, in the operator's order of methods."""
+    return tuple(currency for name in _installed(tools, enabled) for currency in tools.providers[name].currencies)
+
+
+_PAGES: dict[str, Callable[[Visit, Press], Awaitable[Screen]]] = {
+    "home": _home,
+    "buy": _buy,
+    "plan": _plan,
+    "term": _term,
+    "pay": _pay,
+    "check": _check,
+    "subs": _subs,
+    "sub": _sub,
+    "key": _key,
+    "help": _help,
+    "rules": _rules,
+    "lang": _lang,
+}

@@ -1,0 +1,1 @@
+"""HTTP: webhooks in, subscription links out."""

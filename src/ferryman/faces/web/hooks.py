@@ -1,0 +1,66 @@
+"""Where webhooks come in: `POST /hooks/{provider}/{secret}`. The bytes go to the story; an answer comes back."""
+
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from ferryman.billing.provider import RawWebhook
+from ferryman.flows import buying
+from ferryman.flows.tools import Tools
+from ferryman.kit import log
+from ferryman.kit.errors import NotFound, Refused, Unreachable
+from ferryman.kit.secrets import same
+
+_log = log.get("hooks")
+
+# The largest real webhook we know of is under 10 KB.
+LARGEST_BODY = 256 * 1024
+
+
+def webhook_endpoint(tools: Tools, secret: str) -> Callable[[Request], Awaitable[Response]]:
+    """The route's handler. `secret` is the unguessable last part of the address.
+
+    Answers: the provider's own acknowledgement; 404 for a wrong secret or an unknown provider, alike; 413 for a body
+    over 256 KiB, without reading the rest; 400 for a body that is no webhook of that provider; 503 when the database is
+    away, so that the provider tries again.
+    """
+
+    async def receive(request: Request) -> Response:
+        provider = request.path_params["provider"]
+        if not same(request.path_params["secret"], secret):
+            return Response(status_code=404)
+        body = await _read(request)
+        if body is None:
+            _log.warning("webhook_too_large", provider=provider)
+            return Response(status_code=413, headers={"connection": "close"})
+        raw = RawWebhook(body, dict(request.headers), request.client.host if request.client else "")
+        try:
+            status, text = await buying.webhook_came(tools, provider, raw)
+        except NotFound:
+            return Response(status_code=404)
+        except Refused as error:
+            _log.warning("webhook_refused", provider=provider, why=str(error), bytes=len(body))
+            return Response(status_code=400)
+        except Unreachable as error:
+            _log.error("webhook_not_kept", provider=provider, why=str(error))
+            return Response(status_code=503, headers={"retry-after": "5"})
+        return Response(text, status_code=status, media_type="text/plain")
+
+    return receive
+
+
+async def _read(request: Request) -> bytes | None:
+    """The body; None as soon as it is larger than any webhook is."""
+    if int(request.headers.get("content-length") or 0) > LARGEST_BODY:
+        return None
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > LARGEST_BODY:
+                return None
+    except ClientDisconnect:
+        # Cut off on the way: what arrived is no webhook, and nobody waits for the answer.
+        return b""
+    return bytes(body)
