@@ -1,0 +1,1 @@
+"""What review would otherwise have to say twice: arrows, sizes, registrations, documents, and what is shipped."""

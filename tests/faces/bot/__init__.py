@@ -1,0 +1,1 @@
+"""The bot, talked to as a person does, over the emulated Bot API."""

@@ -1,0 +1,1 @@
+"""Words, notices and the way to Telegram."""
