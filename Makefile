@@ -44,7 +44,7 @@ bench: $(READY)
 
 check: $(READY)
 	@echo "🔍 style";  $(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check .
-	@echo "🔍 types";  $(BIN)/mypy
+	@echo "🔍 types";  $(BIN)/mypy src tests scripts $(wildcard benchmarks)
 	@echo "🔍 arrows"; $(BIN)/lint-imports
 
 # Tests come last, so that the last lines are their summary.

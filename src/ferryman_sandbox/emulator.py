@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+import re
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ from ferryman_sandbox.store import Store
 from ferryman_sandbox.weather import Fault, Handler, Weather
 
 JOURNAL_LENGTH = 2000
+# The Bot API carries its secret in the path; a journal is for reading.
+_TOKEN = re.compile(r"bot\d+:[A-Za-z0-9_-]+")
 
 
 @dataclass
@@ -67,7 +70,7 @@ class Emulator:
                     {
                         "at": self.clock.now(),
                         "method": request.method,
-                        "path": request.path,
+                        "path": _TOKEN.sub("bot…", request.path),
                         "status": status,
                         "ms": round((time.perf_counter() - started) * 1000, 2),
                     }

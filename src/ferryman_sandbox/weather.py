@@ -12,6 +12,7 @@ A fault is plain JSON, posted to `/__emu/faults` of any emulator:
 | `html_after`  | the same page                                                     | yes                 |
 | `empty`       | 200 with an empty body                                            | no                  |
 | `hang`        | nothing for `seconds` (default 3600), then a closed connection    | no                  |
+| `hang_after`  | the same                                                          | yes                 |
 | `drop_before` | a closed connection                                               | no                  |
 | `drop_after`  | a closed connection: the ambiguous case                           | yes                 |
 
@@ -30,7 +31,7 @@ from aiohttp import web
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-MODES = ("delay", "status", "html", "html_after", "empty", "hang", "drop_before", "drop_after")
+MODES = ("delay", "status", "html", "html_after", "empty", "hang", "hang_after", "drop_before", "drop_after")
 PROXY_PAGE = "<html><head><title>502 Bad Gateway</title></head><body><center><h1>502 Bad Gateway</h1></center></body></html>"
 
 
@@ -105,6 +106,9 @@ class Weather:
             case "html":
                 return web.Response(text=PROXY_PAGE, status=fault.status, content_type="text/html")
             case "hang":
+                await asyncio.sleep(fault.seconds or 3600)
+            case "hang_after":
+                await handler(request)
                 await asyncio.sleep(fault.seconds or 3600)
             case "drop_after":
                 await handler(request)

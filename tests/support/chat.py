@@ -98,7 +98,10 @@ class Person:
     def unanswered(self) -> int:
         return len(list(self.cloud.world.presses(self.chat)))
 
-    def send_press(self, data: str, message: Message | None = None, *, forged: bool = False, gone: bool = False) -> None:
+    def send_press(
+        self, data: str, message: Message | None = None, *, forged: bool = False, gone: bool = False
+    ) -> None:
+        """`forged`: the message has no such button. `gone`: Telegram does not show the message to the bot."""
         on = message or self.last()
         deeds.press(self.cloud, self.chat, on, data, forged=forged, inaccessible=gone)
 

@@ -1,7 +1,7 @@
 """How a node does, from what its calls came to."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,6 +14,8 @@ _log = log.get("health")
 
 # A node is called down after this many rounds in a row in which its panel gave no answer.
 DOWN_AFTER = 3
+# Seconds between two tries of a panel in trouble: 2, 4, 8 … up to this, however many keys wait for it.
+LONGEST_PAUSE = 60.0
 _PANEL_TROUBLE = (Unreachable, AccessDenied, Misconfigured)
 
 
@@ -24,6 +26,7 @@ async def noted(session: AsyncSession, node_id: int, outcomes: Sequence[Ferryman
     node.checked_at = now
     if troubles and len(troubles) == len(outcomes):
         node.failures += 1
+        node.try_at = now + timedelta(seconds=min(2.0 ** min(node.failures, 10), LONGEST_PAUSE))
         node.trouble = str(troubles[0])[:300]
         if node.failures >= DOWN_AFTER and node.state == NodeState.HEALTHY:
             node.state = NodeState.DOWN
@@ -34,3 +37,9 @@ async def noted(session: AsyncSession, node_id: int, outcomes: Sequence[Ferryman
         _log.info("node_back", node=node.name)
     node.failures = 0
     node.trouble = None
+    node.try_at = None
+
+
+def resting(node: Node, now: datetime) -> bool:
+    """Whether a panel in trouble is left alone for now; what is owed on it waits with it."""
+    return node.try_at is not None and node.try_at > now

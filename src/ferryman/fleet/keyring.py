@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import case, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,6 +14,7 @@ from ferryman.fleet.panel import Seen
 
 # Seconds until a key that failed is tried again; doubles up to this.
 LONGEST_BACKOFF = 60.0
+IN_DOUBT = 0
 OWED = Key.seen_revision.is_distinct_from(Key.wanted_revision)
 
 
@@ -71,8 +72,12 @@ async def owed_on(session: AsyncSession, node_id: int, now: datetime, limit: int
 
 
 async def next_try(session: AsyncSession, node_id: int) -> datetime | None:
-    """When the next key of a node is to be tried; None when all are in order."""
-    return await session.scalar(select(func.min(Key.try_at)).where(Key.node_id == node_id, OWED))
+    """When the next key of a node is to be tried, not before its panel may be called; None when all are in order."""
+    when = func.greatest(func.min(Key.try_at), func.min(Node.try_at))
+    found: datetime | None = await session.scalar(
+        select(when).join(Node, Node.id == Key.node_id).where(Key.node_id == node_id, OWED)
+    )
+    return found
 
 
 async def nodes_with_debts(session: AsyncSession, now: datetime) -> list[int]:
@@ -80,18 +85,38 @@ async def nodes_with_debts(session: AsyncSession, now: datetime) -> list[int]:
     found = await session.scalars(
         select(Key.node_id)
         .join(Node, Node.id == Key.node_id)
-        .where(OWED, Key.try_at <= now, Node.state != NodeState.OFF)
+        .where(OWED, Key.try_at <= now, Node.state != NodeState.OFF, or_(Node.try_at.is_(None), Node.try_at <= now))
         .distinct()
     )
     return list(found)
 
 
 async def seen(session: AsyncSession, key_id: int, revision: int, client: Seen, now: datetime) -> None:
-    """Record what the panel showed for this revision. A later revision stays owed."""
+    """Record what the panel showed for this revision; a later one stays owed.
+
+    When a newer revision was recorded before, an older run has come late and may have written over it: the key is in
+    doubt, and owed again.
+    """
     await session.execute(
         update(Key)
         .where(Key.id == key_id)
-        .values(seen_revision=revision, seen_at=now, up=client.up, down=client.down, failures=0, error=None)
+        .values(
+            seen_revision=case((Key.seen_revision > revision, IN_DOUBT), else_=revision),
+            seen_at=now,
+            up=client.up,
+            down=client.down,
+            failures=0,
+            error=None,
+        )
+    )
+
+
+async def doubt(session: AsyncSession, node_id: int, now: datetime) -> None:
+    """Owe every key of a node again: its inbounds or its panel have changed, so what was seen there proves nothing."""
+    await session.execute(
+        update(Key)
+        .where(Key.node_id == node_id, Key.seen_revision.is_not(None))
+        .values(seen_revision=IN_DOUBT, failures=0, try_at=now)
     )
 
 

@@ -37,6 +37,7 @@ class Node(Base):
     state: Mapped[str] = mapped_column(default=NodeState.HEALTHY)
     trouble: Mapped[str | None]
     failures: Mapped[int] = mapped_column(default=0)
+    try_at: Mapped[datetime | None]  # after trouble: when the panel is called again; None = any time
     position: Mapped[int] = mapped_column(default=0)
     panel_version: Mapped[str] = mapped_column(default="")
     checked_at: Mapped[datetime | None]
@@ -86,7 +87,10 @@ class Inbound(Base):
 
 
 class Key(Base):
-    """Desired against seen: the key is in order when `seen_revision` equals `wanted_revision`."""
+    """Desired against seen: the key is in order when `seen_revision` equals `wanted_revision`.
+
+    `seen_revision` NULL: the node has never shown this client. 0: it has, but what it holds now is in doubt.
+    """
 
     __tablename__ = "keys"
 

@@ -65,9 +65,11 @@ async def reconcile_node(tools: Tools, node_id: int) -> None:
     while done < KEYS_PER_RUN:
         async with tools.db.unit() as session:
             node = await session.get_one(Node, node_id, populate_existing=True)
-            keys = await keyring.owed_on(session, node_id, tools.clock.now(), CALLS_PER_PANEL)
+            # A panel in trouble is tried with one key first; only when that works do the others follow.
+            at_once = 1 if node.failures else CALLS_PER_PANEL
+            keys = await keyring.owed_on(session, node_id, tools.clock.now(), at_once)
             owed = [(key, access) for key in keys if (access := await _access(session, key, node)) is not None]
-        if node.state == NodeState.OFF or not owed:
+        if node.state == NodeState.OFF or not owed or health.resting(node, tools.clock.now()):
             break
         tried = await _try_all(tools, node, owed)
         await _record(tools, node, tried)

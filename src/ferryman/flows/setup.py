@@ -17,7 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ferryman.billing import methods
 from ferryman.billing.methods import Method
 from ferryman.catalog.plan import GIGABYTE, Plan, Price, Term
-from ferryman.fleet.node import Inbound, Node
+from ferryman.fleet import keyring
+from ferryman.fleet.node import Inbound, Node, NodeState
 from ferryman.fleet.panel import PanelAccess, PanelInbound
 from ferryman.flows import provisioning
 from ferryman.flows.tools import Tools
@@ -44,7 +45,7 @@ Texts = Annotated[dict[str, str], AfterValidator(_in_every_language)]
 
 
 class NodeSpec(_Strict):
-    """One node. `inbounds` is "all" or a list of the panel's inbound ids; `address` is what customers connect to."""
+    """One node; `enabled = false` takes it out of use. `inbounds` is "all" or a list of the panel's inbound ids; `address` is what customers connect to."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")
     title: Texts
@@ -56,6 +57,7 @@ class NodeSpec(_Strict):
     username: str = ""
     password: SecretStr | None = None
     address: str = Field(min_length=1)
+    enabled: bool = True
     inbounds: Literal["all"] | list[int] = "all"
     pin: str = ""
     insecure: bool = False
@@ -246,15 +248,19 @@ async def _keep_node(tools: Tools, spec: NodeSpec, position: int) -> str:
         new = found is None
         node = found or Node(name=spec.name, inbounds=[])
         session.add(node)
-        changed = new or tools.vault.open(node.sealed_access) != spec.sealed()
+        changed = new or node.state == NodeState.OFF or tools.vault.open(node.sealed_access) != spec.sealed()
         node.title, node.city, node.country = spec.title, spec.city, spec.country
         node.panel, node.address, node.position = spec.panel, spec.address, position
         node.panel_version, node.checked_at = report.version, tools.clock.now()
+        node.failures, node.trouble, node.try_at = 0, None, None
+        node.state = NodeState.HEALTHY if spec.enabled else NodeState.OFF
         if changed:
             node.sealed_access = sealed
         await session.flush()
-        keep_inbounds(session, node, chosen)
+        changed |= keep_inbounds(session, node, chosen)
         await session.flush()
+        if changed:
+            await keyring.doubt(session, node.id, tools.clock.now())
         await provisioning.wake(tools, session, node.id)
     core = "core runs" if report.core_running else "CORE DOES NOT RUN"
     return f"panel {report.version}, {core}, inbounds {', '.join(str(one.panel_id) for one in chosen)}"
@@ -277,8 +283,9 @@ def _chosen(spec: NodeSpec, offered: Any) -> list[PanelInbound]:
     return chosen
 
 
-def keep_inbounds(session: AsyncSession, node: Node, chosen: list[PanelInbound]) -> None:
-    """Make the node's rows the chosen inbounds: one that is no longer chosen is kept, disabled."""
+def keep_inbounds(session: AsyncSession, node: Node, chosen: list[PanelInbound]) -> bool:
+    """Make the node's rows the chosen inbounds; whether keys must follow. Those no longer chosen stay, disabled."""
+    before = {inbound.panel_id for inbound in node.inbounds if inbound.enabled}
     known = {inbound.panel_id: inbound for inbound in node.inbounds}
     for seen in chosen:
         inbound = known.get(seen.panel_id)
@@ -289,3 +296,4 @@ def keep_inbounds(session: AsyncSession, node: Node, chosen: list[PanelInbound])
     wanted = {seen.panel_id for seen in chosen}
     for panel_id, inbound in known.items():
         inbound.enabled = inbound.enabled and panel_id in wanted
+    return before != {seen.panel_id for seen in chosen if seen.enabled}

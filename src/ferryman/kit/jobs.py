@@ -8,12 +8,14 @@ its successor.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import procrastinate
 import psycopg
 from procrastinate import exceptions as engine_errors
+from procrastinate.jobs import Job, Status
 from procrastinate.schema import SchemaManager
 from psycopg_pool import PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -26,24 +28,36 @@ _log = log.get("jobs")
 
 Work = Callable[..., Awaitable[None]]
 
-HEARTBEAT_SECONDS = 3.0
-# A worker that missed this many seconds of heartbeats is dead. With the sweep every 10 s its jobs run again at most
-# 25 s after a kill; a job that was only slow runs twice, which every job must bear anyway.
-DEAD_AFTER_SECONDS = 15.0
-DRAIN_SECONDS = 20.0
 # The engine lets a waiting job hold back later ones of the same lock, even when its own time is far off. So what
-# runs now outranks what is delayed, and the two wait under different queueing locks.
-NOW, DELAYED = 10, 0
+# runs now outranks what is delayed, and the two wait under different queueing locks. Scheduled work outranks both: a
+# long queue must not keep the sweeps from coming round.
+SCHEDULED, NOW, DELAYED = 20, 10, 0
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds between a worker's heartbeats, seconds without one until it counts as dead, how often that is looked for
+    (cron with seconds first), and seconds that a stopping worker waits for what it has begun.
+
+    By default the jobs of a killed worker run again at most 26 s later. One that was only slow runs twice, which
+    every job must bear anyway.
+    """
+
+    heartbeat: float = 3.0
+    dead_after: float = 15.0
+    look: str = "*/10 * * * * *"
+    drain: float = 20.0
 
 
 class Jobs:
     """Register work with `add` and `every`, defer it with `defer`, run it with `run`."""
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, database_url: str, pace: Pace | None = None) -> None:
+        self._pace = pace or Pace()
         self._connector = procrastinate.PsycopgConnector(conninfo=database_url, min_size=1, max_size=8)
         self._app = procrastinate.App(connector=self._connector, worker_defaults={"delete_jobs": "successful"})
         # Without a lock of its own: held by a killed worker, it would keep every other lock from being freed.
-        self.every("take_over", "*/10 * * * * *", self._take_over_dead_workers_jobs, alone=False)
+        self.every("take_over", self._pace.look, self._take_over_dead_workers_jobs, alone=False)
 
     def add(self, name: str, work: Work) -> None:
         """Give a name to work. An error that work did not handle ends that one job; the sweeps make up for it."""
@@ -59,7 +73,8 @@ class Jobs:
             del timestamp
             await _netted(name, work)()
 
-        task = self._app.task(name=name, queueing_lock=name, lock=name if alone else None)(tick)
+        lock = name if alone else None
+        task = self._app.task(name=name, queueing_lock=name, lock=lock, priority=SCHEDULED)(tick)
         self._app.periodic(cron=cron)(task)
 
     async def defer(
@@ -75,7 +90,7 @@ class Jobs:
         """Put a job into the caller's transaction; False when one with the same `once` waits already.
 
         `after` delays it by that many seconds; delayed jobs and immediate ones do not count as the same for `once`.
-        Raises KeyError for a name that nobody has added.
+        Raises KeyError for a name that nobody has added, Unreachable when the database goes away.
         """
         options: dict[str, Any] = {"lock": lock, "queueing_lock": once, "priority": NOW}
         if after > 0:
@@ -89,6 +104,8 @@ class Jobs:
                 await self._app.tasks[name].configure(**options, connection=connection).defer_async(**ids)
         except engine_errors.AlreadyEnqueued:
             return False
+        except engine_errors.ConnectorException as error:
+            raise Unreachable("The job queue's database does not answer.") from error
         return True
 
     async def open(self) -> None:
@@ -98,7 +115,7 @@ class Jobs:
         await self._app.close_async()
 
     async def run(self, *, concurrency: int, stopping: asyncio.Event) -> None:
-        """Work until `stopping` is set; then finish what runs (up to 20 s) and return.
+        """Work until `stopping` is set; then finish what runs (up to the pace's `drain`) and return.
 
         Raises Unreachable when the database goes away.
         """
@@ -107,16 +124,18 @@ class Jobs:
                 concurrency=concurrency,
                 install_signal_handlers=False,
                 fetch_job_polling_interval=1.0,
-                update_heartbeat_interval=HEARTBEAT_SECONDS,
-                stalled_worker_timeout=DEAD_AFTER_SECONDS,
-                shutdown_graceful_timeout=DRAIN_SECONDS,
+                update_heartbeat_interval=self._pace.heartbeat,
+                stalled_worker_timeout=self._pace.dead_after,
+                shutdown_graceful_timeout=self._pace.drain,
             )
         )
         stop = asyncio.create_task(stopping.wait())
-        await asyncio.wait({worker, stop}, return_when=asyncio.FIRST_COMPLETED)
-        stop.cancel()
-        if not worker.done():
-            worker.cancel()
+        try:
+            await asyncio.wait({worker, stop}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stop.cancel()
+            if not worker.done():
+                worker.cancel()
         try:
             await worker
         except asyncio.CancelledError:
@@ -138,10 +157,21 @@ class Jobs:
         return any(job.scheduled_at is None or job.scheduled_at <= now for job in waiting)
 
     async def _take_over_dead_workers_jobs(self) -> None:
-        manager = self._app.job_manager
-        for job in await manager.get_stalled_jobs(seconds_since_heartbeat=DEAD_AFTER_SECONDS):
+        for job in await self._app.job_manager.get_stalled_jobs(seconds_since_heartbeat=self._pace.dead_after):
             _log.warning("job_taken_over", job=job.id, task=job.task_name)
+            await self._take_over(job)
+
+    async def _take_over(self, job: Job) -> None:
+        """Let a dead worker's job wait again; one whose twin waits already is dropped, which frees its lock."""
+        manager = self._app.job_manager
+        try:
             await manager.retry_job(job)
+        except engine_errors.UniqueViolation:
+            await manager.finish_job(job, Status.FAILED, delete_job=True)
+        except engine_errors.ConnectorException as error:
+            # Another worker's sweep was quicker: the job is nobody's any more.
+            if not isinstance(error.__cause__, psycopg.errors.RaiseException):
+                raise
 
 
 def _netted(name: str, work: Work) -> Work:

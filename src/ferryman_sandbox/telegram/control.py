@@ -39,7 +39,9 @@ class Control:
             for bot in self._cloud.world.bots()
             for update in self._cloud.updates.pending(bot["id"])
         ]
-        return web.json_response({"duplicate": self._cloud.updates.duplicates_left, "pending": pending})
+        updates = self._cloud.updates
+        state = {"duplicate": updates.duplicates_left, "polling": updates.polling(), "pending": pending}
+        return web.json_response(state)
 
     async def _duplicate(self, request: web.Request) -> web.Response:
         """{"duplicate": n}: each of the next n updates reaches the bot twice under one id."""

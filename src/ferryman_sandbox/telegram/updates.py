@@ -107,6 +107,10 @@ class Updates:
             if self._polls.get(bot_id) is mine:
                 del self._polls[bot_id]
 
+    def polling(self) -> list[int]:
+        """The bots whose long poll waits at this moment."""
+        return sorted(self._polls)
+
     def end_poll(self, bot_id: int, why: str) -> None:
         """The waiting poll of this bot, if any, is answered 409 with this sentence."""
         if bot_id in self._polls:

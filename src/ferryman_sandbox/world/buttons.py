@@ -4,11 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import aiohttp
+
 from ferryman_sandbox.world.recipe import PLACES, Addresses
 
 Json = dict[str, Any]
 
 FIRST = PLACES[0].name
+TRAFFIC = 90_000  # bytes per second and customer
 TOO_MANY = {
     "ok": False,
     "error_code": 429,
@@ -24,6 +27,21 @@ class Order:
     method: str
     url: str
     body: Any = None
+
+    async def give(self, http: aiohttp.ClientSession) -> Any:
+        """Answers the emulator's JSON. Raises aiohttp.ClientResponseError when it refuses."""
+        async with http.request(self.method, self.url, json=self.body) as response:
+            response.raise_for_status()
+            return await response.json()
+
+
+def furnishing(addresses: Addresses, bot_token: str) -> list[Order]:
+    """What makes a new world look lived in: a bot with a name, and customers who use what they bought."""
+    bot = {"token": bot_token, "first_name": "Ferryman VPN", "username": "ferryman_demo_bot"}
+    return [
+        Order("POST", f"{addresses.telegram}/__emu/bots", bot),
+        *(Order("POST", f"{site}/__emu/switches", {"simulate": TRAFFIC}) for site in addresses.panels.values()),
+    ]
 
 
 def orders(addresses: Addresses) -> dict[str, Callable[[], list[Order]]]:

@@ -21,16 +21,18 @@ class Look:
     def __init__(self, http: aiohttp.ClientSession, addresses: Addresses, secrets: Secrets) -> None:
         self._http = http
         self._addresses = addresses
+        self._known: Json | None = None
         self._operator = {"Authorization": f"Bearer {secrets.operator}"}
 
     async def overview(self) -> Json | None:
-        """What the product says of itself; None while it does not answer."""
+        """What the product says of itself at this moment; None while it does not answer."""
         answer = await self._get(f"{self._addresses.product}/api/overview", self._operator)
         return answer if isinstance(answer, dict) else None
 
     async def everything(self, product: Product | None) -> Json:
+        """`known` is the product's last overview; `fresh` says whether it is of this moment."""
         sites = self._addresses
-        known, bank, deliveries, webhooks, faults, *states = await asyncio.gather(
+        fresh, bank, deliveries, webhooks, faults, *states = await asyncio.gather(
             self.overview(),
             self._get(f"{sites.yookassa}/__emu/payments?limit={SHOWN}"),
             self._get(f"{sites.yookassa}/__emu/deliveries?limit={SHOWN * 3}"),
@@ -38,6 +40,7 @@ class Look:
             self._get(f"{sites.telegram}/__emu/faults"),
             *(self._panel(place) for place in PLACES),
         )
+        known = self._known = fresh or self._known
         panels = dict(zip((place.name for place in PLACES), states, strict=True))
         found = journeys(
             bank or [], deliveries or [], {name: panel["seen"] for name, panel in panels.items()}, known or {}
@@ -45,7 +48,8 @@ class Look:
         for panel in panels.values():
             del panel["seen"]
         return {
-            "product": _product(product, known is not None),
+            "product": _product(product, fresh is not None),
+            "fresh": fresh is not None,
             "known": known,
             "bank": bank or [],
             "deliveries": [_delivery(delivery) for delivery in (deliveries or [])[:SHOWN]],

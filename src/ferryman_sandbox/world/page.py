@@ -83,10 +83,7 @@ class WorldPage:
             return self._kill()
         if name not in self._orders:
             raise web.HTTPNotFound(text="no such weather")
-        answers = []
-        for order in self._orders[name]():
-            async with self._http.request(order.method, order.url, json=order.body) as response:
-                answers.append(await response.json())
+        answers = [await order.give(self._http) for order in self._orders[name]()]
         return web.json_response({"done": name, "answers": answers})
 
     def _kill(self) -> web.Response:

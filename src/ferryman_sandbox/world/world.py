@@ -6,10 +6,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 from aiohttp import web
 
 from ferryman_sandbox.emulator import Emulator, Server, serve
 from ferryman_sandbox.telegram import TelegramEmulator
+from ferryman_sandbox.world.buttons import furnishing
 from ferryman_sandbox.world.kept import Kept
 from ferryman_sandbox.world.page import WorldPage
 from ferryman_sandbox.world.product import Product, installed_command
@@ -137,6 +139,9 @@ class World:
             )
             title = f"{place.flag} 3X-UI {place.title['en']}"
             await self._serve_emulator(panel, self.addresses.panels[place.name], title)
+        async with aiohttp.ClientSession() as http:
+            for order in furnishing(self.addresses, self.secrets.bot_token):
+                await order.give(http)
 
     async def _serve_emulator(self, emulator: Emulator, url: str, title: str) -> None:
         await self._serve(emulator.app, url)

@@ -174,17 +174,22 @@ def _rewrite_entry(panel: Panel, client: Document, inbound_id: int) -> None:
 
 
 def _rename(panel: Panel, record: Document, email: str) -> None:
-    """Move entries, row and IPs to the new email; 3.1.0 leaves the old record behind, attached nowhere."""
+    """Move entries, users, row and IPs to the new email; 3.1.0 leaves the old record behind, attached nowhere."""
     state, old = panel.state, record["email"]
     for inbound_id in state.inbound_ids_of(old):
         clients = state.entries[inbound_id][old]
         state.drop_entries(inbound_id, old)
         state.save_entries(inbound_id, email, [client | {"email": email} for client in clients])
-        panel.unload_user(inbound_id, old)
+        if (inbound_id, old) in panel.core.users:
+            panel.unload_user(inbound_id, old)
+            panel.load_user(inbound_id, email)
     row = state.rows.get(old)
     if row is not None:
         state.drop_row(old)
         state.save_row(row | {"email": email})
+    if old in state.ips:
+        state.save_ips(email, state.ips[old])
+        state.drop_ips(old)
     if panel.rules.renames_record:
         state.drop_record(old)
         state.save_record(record | {"email": email})

@@ -102,6 +102,32 @@ async def test_a_document_keeps_its_name_and_is_no_photo(phone: Phone) -> None:
     assert refused["description"] == "Bad Request: can't use file of type Photo as Document"
 
 
+async def test_a_wrong_document_is_refused(phone: Phone) -> None:
+    user = await phone.started()
+    body = await upload(phone, "sendDocument", "document", b"", chat_id=user)
+    assert body["description"] == "Bad Request: file must be non-empty"
+    body = await upload(phone, "sendDocument", "document", bytes(50 * 1024 * 1024 + 1), chat_id=user)
+    assert body["description"] == "Bad Request: file is too big"
+
+
+async def test_a_file_above_20_megabytes_is_kept_but_not_given_out(phone: Phone) -> None:
+    user = await phone.started()
+    body = await upload(phone, "sendDocument", "document", bytes(20 * 1024 * 1024 + 1), chat_id=user)
+    refused = await phone.api("getFile", file_id=body["result"]["document"]["file_id"])
+    assert refused["description"] == "Bad Request: file is too big"
+    address = (await phone.chat(user))["messages"][-1]["document_url"]
+    async with phone.http.get(phone.server.url + address) as answer:
+        assert len(await answer.read()) == 20 * 1024 * 1024 + 1
+
+
+async def test_a_broken_multipart_body_is_a_bad_request(phone: Phone) -> None:
+    headers = {"Content-Type": "multipart/form-data; boundary=line"}
+    body = b'--line\r\nContent-Disposition: form-data; name="photo"\r\n\r\nnever ends'
+    async with phone.http.post(f"{phone.server.url}/bot{TOKEN}/sendPhoto", data=body, headers=headers) as answer:
+        assert answer.status == 400
+        assert not (await answer.json())["ok"]
+
+
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [

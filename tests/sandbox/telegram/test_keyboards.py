@@ -40,7 +40,7 @@ def test_a_good_button_is_kept_as_it_is(button: dict[str, Any]) -> None:
     [
         ({}, NO_ACTION),
         ({"callback_data": ""}, NO_ACTION),
-        ({"text": ""}, 'can\'t parse inline keyboard button: Can\'t find field "text"'),
+        ({"text": ""}, "can't parse inline keyboard button: Can't find field \"text\""),
         ({"callback_data": "x" * 65}, "BUTTON_DATA_INVALID"),
         ({"callback_data": "я" * 33}, "BUTTON_DATA_INVALID"),
         ({"url": "vless://key@host:443"}, WRONG_URL.format("vless://key@host:443")),

@@ -103,6 +103,13 @@ async def test_a_deed_of_nobody_is_refused(phone: Phone, path: str, body: Any, c
     assert complaint in await phone.refused(path, body)
 
 
+async def test_the_chat_of_nobody_is_refused(phone: Phone) -> None:
+    for path in ("users/404/chat", "users/404/wait", "users/404/events", "users/me/chat", "users/1/wait?after=x"):
+        async with phone.http.get(f"{phone.server.url}/__emu/{path}") as answer:
+            assert answer.status == 400
+            assert (await answer.json())["error"]
+
+
 async def test_waiting_returns_when_the_chat_changes(phone: Phone) -> None:
     user = await phone.started()
     revision = (await phone.chat(user))["revision"]

@@ -1,6 +1,7 @@
 """getUpdates: offsets, the long poll and its conflicts, kinds, lifetimes, duplicates."""
 
 import asyncio
+import time
 from typing import Any
 
 from tests.sandbox.telegram.phone import OTHER_TOKEN, Phone
@@ -22,11 +23,11 @@ async def waiting(phone: Phone, **fields: Any) -> list[dict[str, Any]]:
     return result
 
 
-async def until_polling(phone: Phone, count: int) -> None:
-    """The poll has no outward sign; a few turns of the loop and one answered call put it in its place."""
-    for _ in range(count):
-        await asyncio.sleep(0)
-        await phone.api("getMe")
+async def until_polling(phone: Phone) -> None:
+    """Returns once the bot's long poll waits at the server."""
+    deadline = time.monotonic() + 10
+    while (await phone.emu("updates"))["polling"] != [123456]:
+        assert time.monotonic() < deadline, "the poll never arrived"
 
 
 async def test_update_ids_grow_by_one_for_each_bot(phone: Phone) -> None:
@@ -65,7 +66,7 @@ async def test_limit_takes_the_oldest(phone: Phone) -> None:
 async def test_a_long_poll_wakes_up_for_an_update(phone: Phone) -> None:
     user = await phone.started()
     poll = asyncio.create_task(waiting(phone, timeout=30))
-    await until_polling(phone, 3)
+    await until_polling(phone)
     assert not poll.done()
     await say(phone, user, "wake up")
     assert (await asyncio.wait_for(poll, 5))[0]["message"]["text"] == "wake up"
@@ -74,7 +75,7 @@ async def test_a_long_poll_wakes_up_for_an_update(phone: Phone) -> None:
 async def test_of_two_polls_the_older_is_answered_409_and_the_newer_stays(phone: Phone) -> None:
     user = await phone.started()
     older = asyncio.create_task(phone.api("getUpdates", timeout=30))
-    await until_polling(phone, 3)
+    await until_polling(phone)
     newer = asyncio.create_task(phone.api("getUpdates", timeout=30))
     refused = await asyncio.wait_for(older, 5)
     assert refused["error_code"] == 409
@@ -87,7 +88,7 @@ async def test_of_two_polls_the_older_is_answered_409_and_the_newer_stays(phone:
 
 async def test_setting_a_webhook_ends_the_poll(phone: Phone) -> None:
     poll = asyncio.create_task(phone.api("getUpdates", timeout=30))
-    await until_polling(phone, 3)
+    await until_polling(phone)
     await phone.api("setWebhook", url=WEBHOOK)
     assert (await asyncio.wait_for(poll, 5))["description"] == "Conflict: terminated by setWebhook request"
 

@@ -71,20 +71,20 @@ async def test_a_reset_brings_the_seeds_back_and_forgets_the_rest(newest: PanelD
     await newest.added()
 
 
-async def test_a_hundred_changes_a_second_with_three_thousand_clients(
+async def test_a_hundred_changes_a_second_with_two_thousand_clients(
     http: aiohttp.ClientSession, tmp_path: Path
 ) -> None:
     """One process measures and is measured; alone, the panel does several times that."""
     store = Store(tmp_path / "panel.db")
     running = await start(http, store)
     panel = running.driver
-    crowd = [{"client": panel.new_client(), "inboundIds": panel.ids} for _ in range(3000)]
-    assert (await panel.post("clients/bulkCreate", crowd)).obj == {"created": 3000}
+    crowd = [{"client": panel.new_client(), "inboundIds": panel.ids} for _ in range(2000)]
+    assert (await panel.post("clients/bulkCreate", crowd)).obj == {"created": 2000}
     started = time.perf_counter()
     for _ in range(10):
         await asyncio.gather(*(panel.add(panel.new_client(), *panel.ids) for _ in range(20)))
     seconds = time.perf_counter() - started
-    assert len((await panel.get("clients/list")).obj) == 3200
+    assert len((await panel.get("clients/list")).obj) == 2200
     await running.stop()
     store.close()
     assert 200 / seconds > 100

@@ -54,8 +54,8 @@ async def test_a_backup_to_telegram_answers_nothing_at_all(panel: PanelDriver) -
 
 async def test_the_default_settings_say_where_subscriptions_are(panel: PanelDriver) -> None:
     cookies, headers = await panel.logged_in()
-    session = {"cookies": cookies, "headers": headers}
-    settings = (await panel.call("POST", f"{panel.settings}/defaultSettings", token=None, **session)).obj
+    path = f"{panel.settings}/defaultSettings"
+    settings = (await panel.call("POST", path, token=None, cookies=cookies, headers=headers)).obj
     assert settings["subEnable"] is True
     assert settings["subURI"].endswith("/")
 

@@ -26,10 +26,10 @@ async def with_subscriptions(http: aiohttp.ClientSession) -> AsyncIterator[Panel
     await running.stop()
 
 
-async def subscription_of(panel: PanelDriver, sub_id: str) -> tuple[int, aiohttp.typedefs.LooseHeaders, str]:
+async def subscription_of(panel: PanelDriver, sub_id: str) -> tuple[int, str, str]:
     settings = (await panel.call("POST", f"{panel.settings}/defaultSettings")).obj
     async with panel.http.get(settings["subURI"] + sub_id) as response:
-        return response.status, response.headers, await response.text()
+        return response.status, response.headers.get("Subscription-Userinfo", ""), await response.text()
 
 
 async def test_a_link_carries_what_a_reality_client_needs(panel: PanelDriver) -> None:
@@ -62,11 +62,11 @@ async def test_a_subscription_is_base64_lines_with_usage_headers(with_subscripti
     panel = with_subscriptions
     client = await panel.add(panel.new_client(totalGB=5000, expiryTime=FUTURE), *panel.ids)
     await panel.set_counters(client["email"], 100, 200)
-    status, headers, text = await subscription_of(panel, client["subId"])
+    status, usage, text = await subscription_of(panel, client["subId"])
     links = base64.b64decode(text).decode().splitlines()
     assert status == 200
     assert [link.split("://")[0] for link in links] == ["vless", "vless", "trojan"]
-    assert dict(headers)["Subscription-Userinfo"] == "upload=100; download=200; total=5000; expire=4102444800"
+    assert usage == "upload=100; download=200; total=5000; expire=4102444800"
 
 
 async def test_a_suspended_client_is_still_served_its_links(with_subscriptions: PanelDriver) -> None:

@@ -32,6 +32,7 @@ CREATE TABLE nodes (
     state VARCHAR NOT NULL,
     trouble VARCHAR,
     failures BIGINT NOT NULL,
+    try_at TIMESTAMP WITH TIME ZONE,
     position BIGINT NOT NULL,
     panel_version VARCHAR NOT NULL,
     checked_at TIMESTAMP WITH TIME ZONE,

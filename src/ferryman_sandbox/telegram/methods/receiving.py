@@ -9,9 +9,7 @@ from ferryman_sandbox.telegram.call import Call
 from ferryman_sandbox.telegram.cloud import Cloud
 from ferryman_sandbox.telegram.updates import WEBHOOK_CAME
 
-WEBHOOK_ACTIVE = (
-    "can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first"
-)
+WEBHOOK_ACTIVE = "can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first"
 LONGEST_POLL = 50
 MOST_UPDATES = 100
 PORTS = (None, 443, 80, 88, 8443)

@@ -4,11 +4,39 @@ export function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (name === "class") element.className = value;
-    else if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else if (value !== null && value !== undefined && value !== false) element.setAttribute(name, value === true ? "" : value);
   }
   element.append(...children.filter((child) => child !== null && child !== undefined).map((child) => child instanceof Node ? child : String(child)));
   return element;
+}
+
+// Let `place` hold what `fresh` says while keeping the elements that are already there: a press, a selection, a scrolled
+// table or a frame survives being drawn again. `data-key` tells which element is which when they move.
+export function settle(place, fresh) {
+  const keyed = new Map([...place.children].filter((child) => child.dataset.key).map((child) => [child.dataset.key, child]));
+  fresh.forEach((next, index) => {
+    const here = place.childNodes[index] ?? null;
+    const old = next.dataset?.key ? keyed.get(next.dataset.key) : here;
+    if (!old || !isSameKind(old, next)) return place.insertBefore(next, here);
+    if (old !== here) place.insertBefore(old, here);
+    return become(old, next);
+  });
+  while (place.childNodes.length > fresh.length) place.lastChild.remove();
+}
+
+function isSameKind(old, next) {
+  return old.nodeName === next.nodeName && old.dataset?.key === next.dataset?.key;
+}
+
+function become(old, next) {
+  if (old.nodeType === Node.TEXT_NODE) {
+    if (old.data !== next.data) old.data = next.data;
+    return;
+  }
+  if (old.nodeName === "IFRAME") return;
+  for (const { name } of [...old.attributes]) if (!next.hasAttribute(name)) old.removeAttribute(name);
+  for (const { name, value } of [...next.attributes]) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  settle(old, [...next.childNodes]);
 }
 
 export function clock(moment) {

@@ -1,6 +1,6 @@
 // The upper half of the page: the product's pulse, the big numbers, the weather, the panels.
 
-import { bytes, clock, make, short, span } from "./draw.js";
+import { bytes, clock, make, settle, short, span } from "./draw.js";
 
 export function drawProduct(place, view, say) {
   const { ready, pid, restarts } = view.product;
@@ -20,7 +20,7 @@ export function drawNumbers(place, view, say) {
     ["🕳️", "money_without_key", numbers.money_without_key ?? "—", shouldBeZero("money_without_key")],
     ["⚖️", "ledger_balance", numbers.ledger_balance ?? "—", shouldBeZero("ledger_balance")],
   ];
-  place.replaceChildren(...tiles.map(([icon, name, value, mood]) => make(
+  settle(place, tiles.map(([icon, name, value, mood]) => make(
     "div", { class: `tile ${mood}`, "data-testid": `number-${name}` },
     make("span", { class: "icon" }, icon), make("b", {}, value), make("small", {}, say(name)),
   )));
@@ -30,7 +30,7 @@ const WEATHER = [
   ["lose", "🕊️"], ["twice", "👯"], ["early", "🐇"], ["forge", "🎭"], ["down", "🔌"], ["lost_answer", "🤐"], ["busy", "🚦"], ["kill", "💀"], ["clear", "☀️"],
 ];
 
-export function drawWeather(place, view, say, order) {
+export function drawWeather(place, view, say) {
   const webhook = view.weather.webhooks?.mode ?? "normal";
   const panelDown = !view.panels[0].up;
   const armed = {
@@ -41,18 +41,18 @@ export function drawWeather(place, view, say, order) {
     lost_answer: view.panels[0].answers_to_lose > 0,
     busy: view.weather.telegram.length > 0,
   };
-  place.replaceChildren(...WEATHER.filter(([name]) => name !== "kill" || view.product.ours).map(([name, icon]) => {
+  settle(place, WEATHER.filter(([name]) => name !== "kill" || view.product.ours).map(([name, icon]) => {
     const deed = name === "down" && panelDown ? "back" : name;
     return make(
       "button",
-      { class: `order ${name} ${armed[name] ? "armed" : ""}`, "data-testid": `weather-${deed}`, title: armed[name] ? say("armed") : null, onclick: () => order(deed) },
+      { class: `order ${name} ${armed[name] ? "armed" : ""}`, "data-testid": `weather-${deed}`, "data-deed": deed, title: armed[name] ? say("armed") : null },
       make("span", { class: "icon" }, deed === "back" ? "🔋" : icon), say(deed),
     );
   }));
 }
 
 export function drawPanels(place, view, say, lang) {
-  place.replaceChildren(...view.panels.map((panel) => make(
+  settle(place, view.panels.map((panel) => make(
     "section", { class: `card panel ${panel.up ? "up" : "down"}`, "data-testid": `panel-${panel.name}` },
     make("h2", {}, make("span", { class: "flag" }, panel.flag), panel.title[lang], make("small", {}, panel.city[lang])),
     make("p", { class: "facts" },
@@ -67,7 +67,7 @@ export function drawPanels(place, view, say, lang) {
 
 function drawClient(client) {
   return make(
-    "li", { "data-testid": "client", title: client.email },
+    "li", { "data-testid": "client", "data-key": client.email, title: client.email },
     make("span", { class: "name" }, `${client.serving ? "🟢" : "⚪"} ${short(client.email)}`),
     make("span", {}, bytes(client.used)),
     make("time", {}, clock(client.created / 1000)),

@@ -1,6 +1,6 @@
 // The lower half: what the bank and the product have written down, a tab each.
 
-import { badge, clock, make, money, short, span } from "./draw.js";
+import { badge, clock, make, money, settle, short, span } from "./draw.js";
 
 const known = (view, name) => view.known?.[name] ?? [];
 
@@ -30,15 +30,8 @@ export const TABS = [
 ];
 
 export function drawSheet(place, tab, view, tools) {
-  place.dataset.tab = tab.name;
-  place.dataset.testid = `sheet-${tab.name}`;
   place.setAttribute("data-testid", `sheet-${tab.name}`);
-  const frame = place.querySelector("#bank-frame");
-  if (tab.name === "bank" && frame && tools.bankUrl) {
-    place.querySelector(".bank-lists").replaceWith(drawBankLists(view, tools));
-    return;
-  }
-  place.replaceChildren(tab.body(view, tools));
+  settle(place, [make("div", { "data-key": tab.name }, tab.body(view, tools))]);
 }
 
 function table(name, icon, columns) {
@@ -82,7 +75,7 @@ function drawJourneys(view, { say, lang }) {
       ...Object.entries(journey.keys).map(([node, ms]) => [panels[node].flag, panels[node].title[lang], ms]), ["💬", say("step_told"), journey.told],
     ];
     return make(
-      "li", { "data-testid": "journey" },
+      "li", { "data-testid": "journey", "data-key": journey.payment },
       make("p", {}, make("b", {}, money(journey.amount.value, journey.amount.currency)), make("time", {}, clock(journey.at)), make("span", {}, `👤 ${short(journey.customer)}`)),
       make("div", { class: "steps" }, ...steps.map(([icon, title, ms]) => make(
         "span", { class: ms === null ? "step waiting" : "step" }, make("i", {}, icon), make("b", {}, ms === 0 && title === say("step_paid") ? "0" : span(ms, say)), make("small", {}, title)))),
@@ -92,23 +85,23 @@ function drawJourneys(view, { say, lang }) {
 
 function drawBank(view, tools) {
   const frame = tools.bankUrl
-    ? make("iframe", { id: "bank-frame", title: "bank", "data-testid": "bank-frame" })
+    ? make("iframe", { id: "bank-frame", title: "bank", "data-testid": "bank-frame", "data-key": tools.bankUrl, src: tools.bankUrl })
     : nothing("🏦", tools.say("empty_bank"));
   return make("div", { class: tools.bankUrl ? "bank open" : "bank" }, frame, drawBankLists(view, tools));
 }
 
-function drawBankLists(view, { say, open }) {
+function drawBankLists(view, { say }) {
   const pages = Object.fromEntries(view.bank.filter((payment) => payment.confirmation?.confirmation_url).map((payment) => [payment.id, payment.confirmation.confirmation_url]));
   return make(
     "div", { class: "bank-lists" },
     make("h3", {}, `💳 ${say("payments_at_bank")}`),
     make("ul", { "data-testid": "bank-payments" }, ...view.bank.map((payment) => make(
-      "li", {}, make("code", {}, short(payment.id)), make("b", {}, money(payment.amount.value, payment.amount.currency)), badge(payment.status),
-      pages[payment.id] ? make("button", { class: "link", onclick: () => open(pages[payment.id]) }, `${say("open")} ↗`) : make("time", {}, clock(payment.captured_at ?? payment.created_at)),
+      "li", { "data-key": payment.id }, make("code", {}, short(payment.id)), make("b", {}, money(payment.amount.value, payment.amount.currency)), badge(payment.status),
+      pages[payment.id] ? make("button", { class: "link", "data-open": pages[payment.id] }, `${say("open")} ↗`) : make("time", {}, clock(payment.captured_at ?? payment.created_at)),
     ))),
     make("h3", {}, `📮 ${say("deliveries")}`),
     make("ul", { "data-testid": "bank-deliveries" }, ...view.deliveries.map((delivery) => make(
-      "li", {}, make("code", {}, short(delivery.payment)), make("span", {}, delivery.forged ? `🎭 ${say("forged")}` : delivery.event.replace("payment.", "")),
+      "li", { "data-key": `n${delivery.n}` }, make("code", {}, short(delivery.payment)), make("span", {}, delivery.forged ? `🎭 ${say("forged")}` : delivery.event.replace("payment.", "")),
       badge(delivery.status ?? say("no_answer")), make("time", {}, clock(delivery.at)),
     ))),
   );

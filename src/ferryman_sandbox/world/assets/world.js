@@ -1,12 +1,13 @@
 // The demo page: asks its own server once a second and draws what changed.
 
 import { WORDS } from "./words.js";
-import { make } from "./draw.js";
+import { make, settle } from "./draw.js";
 import { drawNumbers, drawPanels, drawProduct, drawWeather } from "./outside.js";
 import { TABS, drawSheet } from "./sheets.js";
 
 const $ = (id) => document.getElementById(id);
 const root = document.documentElement;
+const TOASTS = 3;
 const page = { lang: "en", theme: "light", tab: "journeys", sites: null, view: null, bankUrl: "", drawn: {} };
 
 function say(key, facts = {}) {
@@ -33,22 +34,24 @@ function dress() {
   draw();
 }
 
-function frames() {
-  const look = `lang=${page.lang}&theme=${page.theme}`;
-  $("chat").src = `${page.sites.telegram}/chat?embed=1&${look}`;
-  if (page.bankUrl) openBank(page.bankUrl);
+function phone() {
+  $("chat").src = dressed(`${page.sites.telegram}/chat?embed=1`);
 }
 
-function openBank(url) {
+function dressed(url) {
+  if (!url) return "";
   const target = new URL(url);
   target.searchParams.set("lang", page.lang);
   target.searchParams.set("theme", page.theme);
+  return target.href;
+}
+
+function openBank(url) {
   page.bankUrl = url;
   page.tab = "bank";
   side("world");
-  page.drawn = {};
   draw();
-  document.querySelector("#bank-frame").src = target.href;
+  document.querySelector(".book").scrollIntoView({ behavior: "smooth", block: "start" });
 }
 
 function heard(event) {
@@ -57,7 +60,7 @@ function heard(event) {
     page.bankUrl = "";
     page.tab = "journeys";
     side("phone");
-    page.drawn = {};
+    window.scrollTo({ top: 0, behavior: "smooth" });
     return draw();
   }
   if (type !== "open" || event.origin !== page.sites.telegram || typeof url !== "string") return undefined;
@@ -75,6 +78,7 @@ function side(name) {
 function toast(text, mood = "plain") {
   const note = make("p", { class: `toast ${mood}`, "data-testid": "toast" }, text);
   $("toasts").append(note);
+  while ($("toasts").children.length > TOASTS) $("toasts").firstChild.remove();
   setTimeout(() => note.remove(), 6000);
 }
 
@@ -105,26 +109,34 @@ function draw() {
   if (!view) return;
   part("product", view.product, () => drawProduct($("product"), view, say));
   part("numbers", [view.known?.numbers, view.paid_to_key_ms], () => drawNumbers($("numbers"), view, say));
-  part("weather", [view.weather, view.panels[0].up, view.panels[0].answers_to_lose, view.product.ours], () => drawWeather($("weather"), view, say, order));
+  part("weather", [view.weather, view.panels[0].up, view.panels[0].answers_to_lose, view.product.ours], () => drawWeather($("weather"), view, say));
   part("panels", view.panels, () => drawPanels($("panels"), view, say, page.lang));
+  $("stale").hidden = view.fresh || view.known === null;
   part("tabs", [page.tab, TABS.map((tab) => tab.count(view))], drawTabs);
   const sheet = TABS.find((tab) => tab.name === page.tab);
-  part("sheet", [page.tab, sheet.facts(view), page.bankUrl], () => drawSheet($("sheets"), sheet, view, { say, lang: page.lang, open: openBank, bankUrl: page.bankUrl }));
+  part("sheet", [page.tab, sheet.facts(view), page.bankUrl, page.lang, page.theme], () => drawSheet($("sheets"), sheet, view, { say, lang: page.lang, bankUrl: dressed(page.bankUrl) }));
 }
 
 function drawTabs() {
-  $("tabs").replaceChildren(...TABS.map((tab) => make(
+  settle($("tabs"), TABS.map((tab) => make(
     "button",
     {
       role: "tab",
       class: tab.name === page.tab ? "chosen" : "",
       "aria-selected": tab.name === page.tab ? "true" : "false",
       "data-testid": `tab-${tab.name}`,
-      onclick: () => { page.tab = tab.name; draw(); },
+      "data-tab": tab.name,
     },
     `${tab.icon} ${say(`tab_${tab.name}`)}`,
     make("span", { class: "count" }, tab.count(page.view)),
   )));
+}
+
+function pressed(id, name, act) {
+  $(id).addEventListener("click", (event) => {
+    const button = event.target.closest(`[data-${name}]`);
+    if (button) act(button.dataset[name]);
+  });
 }
 
 async function look() {
@@ -147,9 +159,12 @@ page.lang = kept("lang", navigator.language?.startsWith("ru") ? "ru" : "en");
 page.theme = kept("theme", matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
 page.sites = await (await fetch("/api/addresses")).json();
 window.addEventListener("message", heard);
-$("language").addEventListener("click", () => { keep("lang", page.lang === "ru" ? "en" : "ru"); dress(); frames(); });
-$("theme").addEventListener("click", () => { keep("theme", page.theme === "dark" ? "light" : "dark"); dress(); frames(); });
+pressed("weather", "deed", order);
+pressed("tabs", "tab", (name) => { page.tab = name; draw(); });
+pressed("sheets", "open", openBank);
+$("language").addEventListener("click", () => { keep("lang", page.lang === "ru" ? "en" : "ru"); dress(); phone(); });
+$("theme").addEventListener("click", () => { keep("theme", page.theme === "dark" ? "light" : "dark"); dress(); phone(); });
 for (const button of document.querySelectorAll(".sides button")) button.addEventListener("click", () => side(button.dataset.side));
 dress();
-frames();
+phone();
 live();
