@@ -60,6 +60,7 @@ async def built(
         vault=vault,
         providers=plugins.load(provider.GROUP),
         connections=connections,
+        hook_secret=hook_secret(settings),
         sender=sender,
     )
     register(tools)

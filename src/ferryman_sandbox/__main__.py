@@ -7,7 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from ferryman_sandbox import smoke
+import ferryman_sandbox.smoke as smoke
 from ferryman_sandbox.world import World, WorldError
 
 HOME = Path(".sandbox")

@@ -1,4 +1,4 @@
-"""What every emulator shares: a store, a clock, weather, a journal of calls, control routes, and a server on loopback."""
+"""What every emulator shares: a store, a clock, weather, a journal of calls, control routes, a server on loopback."""
 
 import ipaddress
 import json
@@ -38,7 +38,9 @@ class Emulator:
         self.clock = Clock(self.store)
         self.weather = Weather(self.seed)
         self.calls = deque(maxlen=JOURNAL_LENGTH)
-        self.app = web.Application(middlewares=[self._journal, self.weather.middleware], client_max_size=64 * 1024 * 1024)
+        self.app = web.Application(
+            middlewares=[self._journal, self.weather.middleware], client_max_size=64 * 1024 * 1024
+        )
         self.app.router.add_get("/__emu/clock", self._clock_get)
         self.app.router.add_post("/__emu/clock", self._clock_advance)
         self.app.router.add_get("/__emu/faults", self._faults_get)

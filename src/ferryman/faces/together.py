@@ -80,7 +80,7 @@ async def sender_of(settings: Settings | None) -> AsyncIterator[Sender | None]:
 
 async def _web(tools: Tools, stopping: asyncio.Event) -> None:
     settings = tools.settings
-    built = app.build(tools, wiring.hook_secret(settings), overview.routes(tools))
+    built = app.build(tools, overview.routes(tools))
     await server.run(built, settings.host, settings.port, stopping)
 
 

@@ -31,6 +31,7 @@ from ferryman.kit.db import LOCK
 from ferryman.kit.errors import AccessDenied, Conflict, FerrymanError, Misconfigured, NotFound, Refused, Retry
 from ferryman.kit.money import Money
 from ferryman.messaging import notice
+from ferryman.messaging.texts import voice
 from ferryman.people.customer import Customer
 from ferryman.subscriptions import granting
 
@@ -315,12 +316,12 @@ async def _provider(tools: Tools, session: AsyncSession, name: str) -> PaymentPr
 
 async def _request(tools: Tools, session: AsyncSession, payment: Payment) -> PaymentRequest:
     customer = await session.get_one(Customer, payment.order.customer_id)
-    title = payment.order.snapshot["title"][customer.language]
+    what, speak = payment.order.snapshot, voice(customer.language)
     return PaymentRequest(
         ref=payment.ref,
         order_ref=payment.order.ref,
         amount=payment.amount,
-        description=f"{title} · {payment.order.snapshot['days']} · {payment.order.ref}",
+        description=f"{speak.pick(what['title'])} · {speak.plain('days', days=what['days'])} · {payment.order.ref}",
         language=customer.language,
         return_url=tools.settings.base_url,
         idempotency_key=payment.idempotency_key,

@@ -7,19 +7,12 @@ from ferryman.delivery.profile import Entry, Profile
 from ferryman.delivery.share_links import Identity, LinkInbound
 from ferryman.fleet.node import Key, Node, NodeState
 from ferryman.flows.tools import Tools
+from ferryman.messaging.texts import Voice, voice
 from ferryman.people.customer import Customer
 from ferryman.subscriptions import holdings
 from ferryman.subscriptions.subscription import Subscription
 
 UPDATE_HOURS = 12
-ENDED = {
-    "ru": "⏳ Подписка закончилась — продлите её в боте",
-    "en": "⏳ The subscription has ended: renew it in the bot",
-}
-PREPARING = {
-    "ru": "🛠 Ключ готовится — обновите через минуту",
-    "en": "🛠 The key is being made: refresh in a minute",
-}
 
 
 async def of_token(tools: Tools, token: str) -> Profile | None:
@@ -30,16 +23,16 @@ async def of_token(tools: Tools, token: str) -> Profile | None:
             return None
         customer = await session.get_one(Customer, subscription.customer_id)
         held = await _held(session, subscription)
-    language = customer.language
+    speak = voice(customer.language)
     ended = subscription.ends_at <= tools.clock.now()
-    entries = () if ended else tuple(entry for _, node in held for entry in _entries(node, subscription, language))
+    entries = () if ended else tuple(entry for _, node in held for entry in _entries(node, subscription, speak))
     notices: tuple[str, ...] = ()
     if ended:
-        notices = (ENDED[language],)
+        notices = (speak.plain("link-ended"),)
     elif not entries:
-        notices = (PREPARING[language],)
+        notices = (speak.plain("link-preparing"),)
     return Profile(
-        title=f"{subscription.snapshot['icon']} {subscription.snapshot['title'][language]}",
+        title=f"{subscription.snapshot['icon']} {speak.pick(subscription.snapshot['title'])}",
         entries=entries,
         upload=sum(key.up for key, _ in held),
         download=sum(key.down for key, _ in held),
@@ -61,13 +54,13 @@ async def _held(session: AsyncSession, subscription: Subscription) -> list[tuple
     return [(key, node) for key, node in rows]
 
 
-def _entries(node: Node, subscription: Subscription, language: str) -> list[Entry]:
+def _entries(node: Node, subscription: Subscription, speak: Voice) -> list[Entry]:
     """One entry per inbound; a number tells a node's inbounds apart when it has several."""
     identity = Identity(subscription.uuid, subscription.password, subscription.sub_id, subscription.email)
     inbounds = [inbound for inbound in node.inbounds if inbound.enabled]
     entries = []
     for number, inbound in enumerate(inbounds, start=1):
-        remark = f"{node.flag} {node.title[language]}" + (f" {number}" if len(inbounds) > 1 else "")
+        remark = f"{node.flag} {speak.pick(node.title)}" + (f" {number}" if len(inbounds) > 1 else "")
         link = LinkInbound(
             inbound.protocol, inbound.transport, inbound.security, inbound.port, inbound.link, inbound.remark
         )

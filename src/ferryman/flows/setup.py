@@ -45,7 +45,10 @@ Texts = Annotated[dict[str, str], AfterValidator(_in_every_language)]
 
 
 class NodeSpec(_Strict):
-    """One node; `enabled = false` takes it out of use. `inbounds` is "all" or a list of the panel's inbound ids; `address` is what customers connect to."""
+    """One node; `enabled = false` takes it out of use.
+
+    `inbounds` is "all" or a list of the panel's inbound ids; `address` is what customers connect to.
+    """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")
     title: Texts
@@ -233,7 +236,7 @@ async def _keep_provider(tools: Tools, spec: ProviderSpec, position: int) -> str
             session.add(method)
         method.enabled, method.position = spec.enabled, position
         method.sealed_config = tools.vault.seal(spec.config)
-    return found
+    return f"{found}; its webhooks go to {tools.hook_url(spec.name)}"
 
 
 async def _keep_node(tools: Tools, spec: NodeSpec, position: int) -> str:

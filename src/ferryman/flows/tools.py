@@ -26,7 +26,12 @@ class Tools:
     vault: Vault
     providers: Mapping[str, type[PaymentProvider]]
     connections: Connections
+    hook_secret: str
     sender: Sender | None = None
+
+    def hook_url(self, provider: str) -> str:
+        """Where a provider is to send its webhooks; the last part is a secret, for the operator's eyes."""
+        return f"{self.settings.base_url}/hooks/{provider}/{self.hook_secret}"
 
     @property
     def provider_tools(self) -> ProviderTools:

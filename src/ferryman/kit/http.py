@@ -43,8 +43,9 @@ class Http:
     `tls` is passed on: True = verify, False = do not, or an ssl.SSLContext / aiohttp.Fingerprint.
     """
 
-    def __init__(self, *, limit_per_host: int = 20) -> None:
+    def __init__(self, *, limit_per_host: int = 20, largest_answer: int = LARGEST_ANSWER) -> None:
         self._limit = limit_per_host
+        self._largest = largest_answer
         self._session: aiohttp.ClientSession | None = None
 
     async def request(
@@ -59,7 +60,10 @@ class Http:
         timeout: float = DEFAULT_TIMEOUT,
         tls: bool | ssl.SSLContext | aiohttp.Fingerprint = True,
     ) -> Answer:
-        """Any HTTP answer is an Answer. Raises Unreachable when none came whole within `timeout` seconds."""
+        """Any HTTP answer is an Answer.
+
+        Raises Unreachable when none came whole within `timeout` seconds, Busy when it is larger than allowed.
+        """
         where = URL(url, encoded=True) if isinstance(url, str) else url
         try:
             async with self._opened().request(
@@ -73,7 +77,7 @@ class Http:
                 timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, CONNECT_TIMEOUT)),
                 ssl=tls,
             ) as response:
-                body = await _read_bounded(response)
+                body = await _read_bounded(response, self._largest)
                 return Answer(response.status, response.headers, body)
         except TimeoutError as error:
             raise Unreachable(f"{where.host} did not answer within {timeout:g} s.") from error
@@ -92,10 +96,10 @@ class Http:
             await self._session.close()
 
 
-async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
-    body = await response.content.read(LARGEST_ANSWER + 1)
-    while body and len(body) <= LARGEST_ANSWER and not response.content.at_eof():
-        body += await response.content.read(LARGEST_ANSWER + 1 - len(body))
-    if len(body) > LARGEST_ANSWER:
-        raise Busy(f"{response.url.host} answered more than {LARGEST_ANSWER} bytes.")
-    return body
+async def _read_bounded(response: aiohttp.ClientResponse, largest: int) -> bytes:
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > largest:
+            raise Busy(f"{response.url.host} answered more than {largest} bytes.")
+    return bytes(body)

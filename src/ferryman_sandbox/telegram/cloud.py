@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+import ferryman_sandbox.telegram.answers as answers
+import ferryman_sandbox.telegram.keyboards as keyboards
 from ferryman_sandbox.store import Document
-from ferryman_sandbox.telegram import answers, keyboards
 from ferryman_sandbox.telegram.answers import bad, forbidden
 from ferryman_sandbox.telegram.call import Call
 from ferryman_sandbox.telegram.entities import Formatted, formatted

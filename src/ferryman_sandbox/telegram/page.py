@@ -4,7 +4,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from ferryman_sandbox.telegram import deeds
+import ferryman_sandbox.telegram.deeds as deeds
 from ferryman_sandbox.telegram.cloud import Cloud
 
 ASSETS = Path(__file__).parent / "assets"

@@ -10,9 +10,9 @@ from typing import Any
 
 from aiohttp import web
 
+import ferryman_sandbox.telegram.deeds as deeds
 from ferryman_sandbox.emulator import bad_request, read_json
 from ferryman_sandbox.store import Document
-from ferryman_sandbox.telegram import deeds
 from ferryman_sandbox.telegram.cloud import Cloud
 from ferryman_sandbox.telegram.files import content
 from ferryman_sandbox.telegram.view import chat_view

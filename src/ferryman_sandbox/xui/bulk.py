@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from ferryman_sandbox.xui import clients
+import ferryman_sandbox.xui.clients as clients
 from ferryman_sandbox.xui.binding import (
     BOOL,
     CLIENT_FIELDS,

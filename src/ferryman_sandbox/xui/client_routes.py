@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from ferryman_sandbox.xui import clients
+import ferryman_sandbox.xui.clients as clients
 from ferryman_sandbox.xui.binding import CLIENT_FIELDS, INT64, INTS, OBJECT, bind
 from ferryman_sandbox.xui.envelope import Refusal, Reply
 from ferryman_sandbox.xui.links import links_of_client, links_of_sub

@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
+import ferryman_sandbox.xui.bulk as bulk
+import ferryman_sandbox.xui.client_routes as client_routes
+import ferryman_sandbox.xui.inbounds as inbounds
+import ferryman_sandbox.xui.server_routes as server_routes
 from ferryman_sandbox.emulator import Emulator
 from ferryman_sandbox.weather import cut
-from ferryman_sandbox.xui import bulk, client_routes, inbounds, server_routes
 from ferryman_sandbox.xui.auth import Gate, LoginLimiter, store_token
 from ferryman_sandbox.xui.binding import INBOUND_FIELDS, bind
 from ferryman_sandbox.xui.control import Control

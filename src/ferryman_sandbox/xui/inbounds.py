@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from ferryman_sandbox.xui import clients
+import ferryman_sandbox.xui.clients as clients
 from ferryman_sandbox.xui.binding import (
     BOOL,
     CLIENT_FIELDS,

@@ -82,7 +82,7 @@ def get_db(panel: Panel, call: Call) -> Reply:
 
 def _database(panel: Panel) -> bytes:
     state = panel.state
-    db = sqlite3.connect(":memory:")
+    db = sqlite3.connect(":memory:", isolation_level=None)
     db.execute("CREATE TABLE clients (id INTEGER PRIMARY KEY, email TEXT, sub_id TEXT, uuid TEXT, enable INTEGER)")
     db.execute("CREATE TABLE client_traffics (id INTEGER PRIMARY KEY, email TEXT, up INTEGER, down INTEGER)")
     db.execute("CREATE TABLE inbounds (id INTEGER PRIMARY KEY, remark TEXT, port INTEGER, protocol TEXT)")
@@ -98,7 +98,6 @@ def _database(panel: Panel) -> bytes:
         "INSERT INTO inbounds VALUES (?, ?, ?, ?)",
         [[one[name] for name in ("id", "remark", "port", "protocol")] for one in state.inbounds.values()],
     )
-    db.commit()
     content = db.serialize()
     db.close()
     return bytes(content)

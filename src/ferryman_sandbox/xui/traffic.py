@@ -6,7 +6,7 @@ Every 5 seconds in 3.x. A client may exceed its quota by what it uses within one
 import random
 from collections.abc import Mapping, Sequence
 
-from ferryman_sandbox.xui import clients
+import ferryman_sandbox.xui.clients as clients
 from ferryman_sandbox.xui.panel import Panel
 from ferryman_sandbox.xui.shapes import is_depleted
 from ferryman_sandbox.xui.state import Document

@@ -10,8 +10,8 @@ from typing import Any
 
 from aiohttp import web
 
+import ferryman_sandbox.yookassa.checks as checks
 from ferryman_sandbox.weather import Handler
-from ferryman_sandbox.yookassa import checks
 from ferryman_sandbox.yookassa.errors import ApiError, invalid
 from ferryman_sandbox.yookassa.idempotence import Keys
 from ferryman_sandbox.yookassa.notifications import Notifier

@@ -11,7 +11,7 @@ from string import Template
 
 from aiohttp import web
 
-from ferryman_sandbox.yookassa import texts
+import ferryman_sandbox.yookassa.texts as texts
 from ferryman_sandbox.yookassa.checks import TEST_SHOP_METHODS
 from ferryman_sandbox.yookassa.errors import ApiError
 from ferryman_sandbox.yookassa.payment import PAYER_REASONS, Payment

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import ferryman_sandbox.yookassa.checks as checks
 from ferryman_sandbox.store import Store
-from ferryman_sandbox.yookassa import checks
 from ferryman_sandbox.yookassa.errors import ApiError, invalid
 from ferryman_sandbox.yookassa.payment import (
     PAY_WINDOW,

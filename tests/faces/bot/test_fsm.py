@@ -8,7 +8,6 @@ import pytest
 from aiogram.fsm.state import State, StatesGroup
 from aiogram.fsm.storage.base import StorageKey
 from sqlalchemy import text
-from sqlalchemy.exc import StatementError
 
 from ferryman.faces.bot.fsm import PostgresStorage
 from ferryman.kit.db import Database
@@ -78,7 +77,7 @@ async def test_bots_chats_people_and_destinies_do_not_mix(storage: PostgresStora
 
 @pytest.mark.parametrize("value", [Decimal("1.5"), datetime(2026, 1, 1, tzinfo=UTC), object(), {1, 2}])
 async def test_what_is_not_json_is_refused_at_once(storage: PostgresStorage, value: object) -> None:
-    with pytest.raises(StatementError, match="not JSON serializable"):
+    with pytest.raises(TypeError, match="not JSON serializable"):
         await storage.set_data(KEY, {"value": value})
 
 

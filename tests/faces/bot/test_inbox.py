@@ -121,7 +121,7 @@ async def test_only_known_states_with_their_times_are_possible(database: Databas
     await keep(database, message(1))
     for wrong in ("state = 'odd'", "state = 'done'", "processed_at = now()"):
         with pytest.raises(IntegrityError):
-            await rows(database, f"UPDATE telegram_updates SET {wrong} RETURNING id")  # noqa: S608
+            await rows(database, f"UPDATE telegram_updates SET {wrong} RETURNING id")
 
 
 async def test_content_goes_after_an_hour_and_rows_after_a_week(database: Database) -> None:

@@ -18,7 +18,7 @@ FORGOTTEN_AFTER = timedelta(hours=24)
 
 
 class PostgresStorage(BaseStorage):
-    """Values must be plain JSON: raises StatementError for anything else."""
+    """Values must be plain JSON: raises TypeError for anything else."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database

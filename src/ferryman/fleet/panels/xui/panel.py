@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar
 
-from ferryman.fleet.panel import Access, PanelAccess, PanelInbound, PanelReport, PanelTools, Seen
 import ferryman.fleet.panels.xui.version as version
+from ferryman.fleet.panel import Access, PanelAccess, PanelInbound, PanelReport, PanelTools, Seen
 from ferryman.fleet.panels.xui.clients import Clients, Record
 from ferryman.fleet.panels.xui.inbounds import VISION, flow_on, read_inbound
 from ferryman.fleet.panels.xui.record import as_seen, differences, is_ours, is_spent, require_storable, used_bytes

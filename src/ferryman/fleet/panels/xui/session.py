@@ -13,9 +13,9 @@ from urllib.parse import quote
 import aiohttp
 from yarl import URL
 
-from ferryman.fleet.panel import PanelAccess, PanelTools
 import ferryman.fleet.panels.xui.version as version
 import ferryman.fleet.panels.xui.wording as wording
+from ferryman.fleet.panel import PanelAccess, PanelTools
 from ferryman.fleet.panels.xui.login import Bearer, Credentials, Door, Login
 from ferryman.kit.errors import AccessDenied, Busy, FerrymanError, Misconfigured, Refused, Unreachable
 from ferryman.kit.http import Answer

@@ -1,0 +1,79 @@
+"""A world of emulators in the test's own process, and the product beside it as processes that can be killed."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from ferryman_sandbox.world import World
+from ferryman_sandbox.world.product import installed_command
+from ferryman_sandbox.world.recipe import surroundings
+from tests.kill.people import Person
+from tests.kill.product import Product
+from tests.kill.reckoning import Counting
+
+
+@dataclass
+class Lab:
+    """The emulators live through every kill, and so does the database: only the product dies."""
+
+    world: World
+    product: Product
+    http: aiohttp.ClientSession
+    database_url: str
+    people: list[Person] = field(default_factory=list)
+
+    @property
+    def site(self) -> dict[str, Any]:
+        return self.world.announced
+
+    def person(self, name: str) -> Person:
+        self.people.append(Person(self.site, self.http, name))
+        return self.people[-1]
+
+    def counting(self) -> Counting:
+        return Counting(self.site, self.http, self.database_url, self.people)
+
+    async def fault(self, place: str, **spec: Any) -> None:
+        """Bad weather at "telegram", "yookassa" or a node."""
+        async with self.http.post(f"{self._emulator(place)}/__emu/faults", json=spec) as answer:
+            assert answer.status == 200, await answer.text()
+
+    async def hit(self, place: str, mode: str) -> bool:
+        """Whether a fault of that mode has met its call."""
+        async with self.http.get(f"{self._emulator(place)}/__emu/faults") as answer:
+            return bool((await answer.json())["hits"].get(mode))
+
+    def _emulator(self, place: str) -> str:
+        sites: dict[str, str] = {**self.site, **self.site["panels"]}
+        return sites[place]
+
+
+Launch = Callable[[Sequence[str]], AbstractAsyncContextManager[Lab]]
+
+
+@pytest.fixture
+def launch(tmp_path: Path, database_url: str) -> Launch:
+    """`async with launch(("run",)) as lab:` a furnished world with the product ready in it."""
+
+    @asynccontextmanager
+    async def launched(verbs: Sequence[str]) -> AsyncIterator[Lab]:
+        timeout = aiohttp.ClientTimeout(total=30)
+        async with (
+            World(tmp_path / "world", say=lambda _: None, with_product=False) as world,
+            aiohttp.ClientSession(timeout=timeout) as http,
+        ):
+            environment = surroundings() | world.variables | {"DATABASE_URL": database_url}
+            product = Product(verbs, installed_command(), tmp_path / "logs", environment, world.addresses.product)
+            try:
+                await product.apply(world.recipe)
+                await product.start()
+                yield Lab(world, product, http, database_url)
+            finally:
+                await product.stop()
+
+    return launched
