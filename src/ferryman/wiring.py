@@ -83,9 +83,9 @@ def register(tools: Tools) -> None:
     }
     for name, do in work.items():
         tools.jobs.add(name, partial(do, tools))
-    tools.jobs.every("sweep_payments", "*/5 * * * * *", partial(buying.sweep, tools))
-    tools.jobs.every("sweep_keys", "*/10 * * * * *", partial(provisioning.sweep, tools))
-    tools.jobs.every("sweep_notices", "*/15 * * * * *", partial(telling.sweep, tools))
+    tools.jobs.every("sweep_payments", "* * * * * */5", partial(buying.sweep, tools))
+    tools.jobs.every("sweep_keys", "* * * * * */10", partial(provisioning.sweep, tools))
+    tools.jobs.every("sweep_notices", "* * * * * */15", partial(telling.sweep, tools))
 
 
 def vault_of(settings: Settings) -> Vault:

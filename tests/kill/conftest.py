@@ -56,8 +56,14 @@ class Lab:
 Launch = Callable[[Sequence[str]], AbstractAsyncContextManager[Lab]]
 
 
+@pytest.fixture(scope="session")
+def byte_code(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Lets processes keep what they compile, as an installation does: compiling anew at each start takes seconds."""
+    return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(tmp_path_factory.mktemp("byte-code"))}
+
+
 @pytest.fixture
-def launch(tmp_path: Path, database_url: str) -> Launch:
+def launch(tmp_path: Path, database_url: str, byte_code: dict[str, str]) -> Launch:
     """`async with launch(("run",)) as lab:` a furnished world with the product ready in it."""
 
     @asynccontextmanager
@@ -67,7 +73,7 @@ def launch(tmp_path: Path, database_url: str) -> Launch:
             World(tmp_path / "world", say=lambda _: None, with_product=False) as world,
             aiohttp.ClientSession(timeout=timeout) as http,
         ):
-            environment = surroundings() | world.variables | {"DATABASE_URL": database_url}
+            environment = surroundings() | byte_code | world.variables | {"DATABASE_URL": database_url}
             product = Product(verbs, installed_command(), tmp_path / "logs", environment, world.addresses.product)
             try:
                 await product.apply(world.recipe)

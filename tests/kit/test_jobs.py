@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -39,7 +40,7 @@ class Bench:
     async def waiting(self) -> int:
         return int(await self.value("SELECT count(*) FROM procrastinate_jobs"))
 
-    async def value(self, query: str) -> object:
+    async def value(self, query: str) -> Any:
         async with self.database.unit() as session:
             return (await session.execute(text(query))).scalar_one()
 
@@ -295,11 +296,12 @@ async def test_the_jobs_of_a_killed_worker_are_taken_over_even_when_their_twins_
         bench.jobs.add(name, bench.note)
         await bench.defer(name, lock=lane, once=lane, what=name)
     command = [sys.executable, "-m", "tests.kit.hanging_worker", database_url]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdout is not None
-        for _ in NAMES:
-            assert await asyncio.to_thread(child.stdout.readline) == "begun\n"
-        child.kill()
+    child = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    for _ in NAMES:
+        assert await child.stdout.readline() == b"begun\n"
+    child.kill()
+    await child.wait()
     async with bench.database.unit() as session:
         assert await bench.jobs.defer(session, "node", lock="node:1", once="node:1", what="twin")
         await bench.jobs.defer(session, "node", lock="node:1", what="behind it")

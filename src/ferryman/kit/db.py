@@ -9,6 +9,7 @@ from psycopg import AsyncConnection
 from sqlalchemy import BigInteger, DateTime, MetaData
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolEmpty
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
@@ -35,15 +36,19 @@ class Base(DeclarativeBase):
 
 
 class Database:
-    """One pool. `url` is a plain `postgresql://…` address."""
+    """One pool. `url` is a plain `postgresql://…` address; `patience` is how many seconds to wait for a connection."""
 
-    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+    def __init__(self, url: str, *, pool_size: int = 10, patience: float = 30.0) -> None:
         self.url = url
         scheme, _, rest = url.partition("://")
         if scheme not in ("postgresql", "postgres"):
             raise ValueError("the database address must start with postgresql://")
         self.engine = create_async_engine(
-            f"postgresql+psycopg://{rest}", pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True
+            f"postgresql+psycopg://{rest}",
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_timeout=patience,
+            pool_pre_ping=True,
         )
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 
@@ -53,12 +58,13 @@ class Database:
 
         Raises Unreachable when the database is not there.
         """
-        async with self._sessions() as session:
-            try:
+        try:
+            # Inside, for the rollback of a connection that was cut fails in its turn.
+            async with self._sessions() as session:
                 yield session
                 await session.commit()
-            except (OperationalError, InterfaceError) as error:
-                raise Unreachable("The database does not answer.") from error
+        except (OperationalError, InterfaceError, PoolEmpty) as error:
+            raise Unreachable("The database does not answer.") from error
 
     async def close(self) -> None:
         await self.engine.dispose()

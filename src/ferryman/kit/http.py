@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from ferryman.kit.errors import Busy, Unreachable
+from ferryman.kit.errors import Busy, Misconfigured, Unreachable
 
 DEFAULT_TIMEOUT = 15.0
 CONNECT_TIMEOUT = 5.0
@@ -62,9 +62,10 @@ class Http:
     ) -> Answer:
         """Any HTTP answer is an Answer.
 
-        Raises Unreachable when none came whole within `timeout` seconds, Busy when it is larger than allowed.
+        Raises Unreachable when none came whole within `timeout` seconds, Busy when it is larger than allowed,
+        Misconfigured when the address is none.
         """
-        where = URL(url, encoded=True) if isinstance(url, str) else url
+        where = _address(url)
         try:
             async with self._opened().request(
                 method,
@@ -94,6 +95,19 @@ class Http:
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
+
+
+def _address(url: str | URL) -> URL:
+    """Where to call; never repeated in the error, for it may carry a secret."""
+    mistake = Misconfigured("An address to call is not one.", "It must be a whole http:// or https:// address.")
+    try:
+        where = URL(url, encoded=True) if isinstance(url, str) else url
+        whole = where.scheme in ("http", "https") and bool(where.host and where.port)
+    except ValueError as error:
+        raise mistake from error
+    if not whole:
+        raise mistake
+    return where
 
 
 async def _read_bounded(response: aiohttp.ClientResponse, largest: int) -> bytes:

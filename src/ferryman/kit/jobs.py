@@ -37,7 +37,7 @@ SCHEDULED, NOW, DELAYED = 20, 10, 0
 @dataclass(frozen=True)
 class Pace:
     """Seconds between a worker's heartbeats, seconds without one until it counts as dead, how often that is looked for
-    (cron with seconds first), and seconds that a stopping worker waits for what it has begun.
+    (cron with seconds last), and seconds that a stopping worker waits for what it has begun.
 
     By default the jobs of a killed worker run again at most 26 s later. One that was only slow runs twice, which
     every job must bear anyway.
@@ -45,7 +45,7 @@ class Pace:
 
     heartbeat: float = 3.0
     dead_after: float = 15.0
-    look: str = "*/10 * * * * *"
+    look: str = "* * * * * */10"
     drain: float = 20.0
 
 
@@ -64,7 +64,7 @@ class Jobs:
         self._app.task(name=name)(_netted(name, work))
 
     def every(self, name: str, cron: str, work: Work, *, alone: bool = True) -> None:
-        """Run work on a schedule (five fields, or six with seconds first), once for all workers together.
+        """Run work on a schedule (five fields, or six with seconds last), once for all workers together.
 
         A tick is skipped while the one before it still waits; `alone` also keeps two from running at a time.
         """

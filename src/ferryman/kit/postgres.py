@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import subprocess
 import warnings
 from pathlib import Path
 
@@ -35,26 +36,60 @@ class EmbeddedPostgres:
         self._server: PostgresServer | None = None
 
     def start(self) -> str:
-        """Start or join the server; answers its `postgresql://` address."""
-        self._folder.parent.mkdir(parents=True, exist_ok=True)
-        self._folder.mkdir(mode=0o700, exist_ok=True)
-        self._forget_dead_users()
-        self._server = get_server(self._folder)
+        """Start or join the server; answers its `postgresql://` address.
+
+        Raises Misconfigured when the folder cannot be written to or what it holds cannot be served.
+        """
+        try:
+            self._folder.parent.mkdir(parents=True, exist_ok=True)
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            with PostgresServer._lock:
+                self._forget_dead_users()
+                self._forget_dead_server()
+            self._server = get_server(self._folder)
+        except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+            raise Misconfigured(
+                f"The embedded database does not start in {self._folder} ({type(error).__name__}).",
+                f"See {self._folder / 'log'}; FERRYMAN_DATA_DIR must be a folder that may be written to.",
+            ) from error
         return re.sub(r"^postgresql\+?\w*://", "postgresql://", self._server.get_uri())
 
     def stop(self) -> None:
         """Leave the server; stops it when nobody else uses it."""
         if self._server is not None:
-            self._forget_dead_users()
+            with PostgresServer._lock:
+                self._forget_dead_users()
             self._server.cleanup()
+            # The wheel remembers a server that others still use as started, and would not join it again.
+            PostgresServer._instances.pop(self._folder, None)
             self._server = None
 
     def _forget_dead_users(self) -> None:
         # The wheel counts its users by process id and never removes one that was killed; such an entry would keep
-        # the server running for ever after the last real user has left.
+        # the server running for ever after the last real user has left. Under the wheel's own lock, or a user who
+        # joins at this moment would be forgotten too.
         users = self._folder / ".handle_pids.json"
         if not users.exists():
             return
         pids = json.loads(users.read_text(encoding="utf-8") or "[]")
         living = [pid for pid in pids if psutil.pid_exists(pid) or pid == os.getpid()]
         users.write_text(json.dumps(living), encoding="utf-8")
+
+    def _forget_dead_server(self) -> None:
+        # After a power cut postmaster.pid may name a process id that something else has now, in a container almost
+        # surely. Both the wheel and PostgreSQL would take that for the server and wait for it.
+        noted = self._folder / "postmaster.pid"
+        if noted.exists() and not _serves(int(noted.read_text(encoding="utf-8").split("\n")[0] or 0), self._folder):
+            noted.unlink()
+
+
+def _serves(pid: int, folder: Path) -> bool:
+    """Whether that process is PostgreSQL at work in that folder, which is where a server's process lives."""
+    try:
+        process = psutil.Process(pid)
+        return process.name() == "postgres" and Path(process.cwd()) == folder
+    except (psutil.NoSuchProcess, ValueError):
+        return False
+    except psutil.AccessDenied:
+        # Root in a container may not look where another user's process lives. Leave it to PostgreSQL to find out.
+        return True

@@ -20,8 +20,9 @@ from ferryman.kit.money import Money
 from ferryman.messaging.sender import Button, Keyboard
 from ferryman.messaging.texts import Voice
 
-# A caption holds 1024 characters; with a link of 100 and the words around it, fifteen names always fit.
+# A caption holds 1024 characters; with a link and the words around it, fifteen such names always fit.
 MOST_LOCATIONS = 15
+LONGEST_NAME = 32
 
 
 class QueuedNotice(Base):
@@ -150,7 +151,7 @@ class KeyReady(Notice):
 
 def listed(locations: Sequence[Mapping[str, Any]], voice: Voice) -> str:
     """"🇳🇱 Нидерланды · 🇩🇪 Германия", with "…" for those that a photo's caption has no room for."""
-    names = [f"{one['flag']} {voice.pick(one['title'])}".strip() for one in locations[:MOST_LOCATIONS]]
+    names = [f"{one['flag']} {voice.pick(one['title'])[:LONGEST_NAME]}".strip() for one in locations[:MOST_LOCATIONS]]
     return " · ".join([*names, "…"] if len(locations) > MOST_LOCATIONS else names)
 
 

@@ -1,6 +1,7 @@
 """Every word a customer reads: Fluent messages by language, with dates and money as that language writes them."""
 
 import html
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -19,7 +20,10 @@ LANGUAGE_NAMES = {"ru": "🇷🇺 Русский", "en": "🇬🇧 English"}
 _LOCALES = files("ferryman.messaging") / "locales"
 # The signs people know, where the English locale would write a three-letter code.
 _SIGNS = {"RUB": "₽", "XTR": "⭐"}
-NARROW_SPACE = "\N{NO-BREAK SPACE}"
+_UNBROKEN = "\N{NO-BREAK SPACE}"
+# Private-use characters, which no text of ours contains; those of other people's texts are lost.
+_STAND_IN = re.compile("\ue000([a-z_]*)\ue001")
+LONG = 500
 
 
 class Voice:
@@ -45,10 +49,13 @@ class Voice:
         pattern = self._bundle.get_message(message).value
         if pattern is None:
             raise LookupError(f"the message {message!r} in {self.language} has no text")
-        text, problems = self._bundle.format_pattern(pattern, arguments)
+        # Fluent refuses arguments of more than 1000 characters; those are put in afterwards.
+        long = {name: value for name, value in arguments.items() if isinstance(value, str) and len(value) > LONG}
+        stand_ins = {name: f"\ue000{name}\ue001" for name in long}
+        text, problems = self._bundle.format_pattern(pattern, {**arguments, **stand_ins})
         if problems:
             raise LookupError(f"{message!r} in {self.language}: {problems[0]}")
-        return str(text)
+        return _STAND_IN.sub(lambda found: str(long.get(found[1], "")), str(text))
 
     def pick(self, by_language: Mapping[str, str]) -> str:
         """The operator's text in this language, or in the nearest one they wrote."""
@@ -62,7 +69,7 @@ class Voice:
         number = format_decimal(value, format=f"#,##{shown}", locale=self._locale)
         sign = _SIGNS.get(amount.currency) or get_currency_symbol(amount.currency, locale=self._locale)
         leads = self._locale.currency_formats["standard"].pattern.startswith("¤") and not sign.isalpha()
-        return f"{sign}{number}" if leads else f"{number}{NARROW_SPACE}{sign}"
+        return f"{sign}{number}" if leads else f"{number}{_UNBROKEN}{sign}"
 
     def date(self, moment: datetime) -> str:
         """The day in UTC: "22 декабря 2026 г.", "December 22, 2026"."""

@@ -14,8 +14,9 @@ import aiohttp
 
 from ferryman_sandbox.world.wreck import WorldError
 
-SETUP_SECONDS = 120.0
-READY_SECONDS = 60.0
+# Patience for a small machine that does something else beside; a product that died is noticed at once.
+SETUP_SECONDS = 180.0
+READY_SECONDS = 180.0
 STOP_SECONDS = 15.0
 RESTART_PAUSE = 1.0
 LAST_LINES = 15

@@ -3,6 +3,7 @@
 import secrets as dice
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ from ferryman_sandbox.world.recipe import (
 from ferryman_sandbox.xui import XuiEmulator
 from ferryman_sandbox.yookassa import YooKassaEmulator
 
+SAY = partial(print, flush=True)  # at once, even into a file or a pipe
+
 
 class World:
     """`async with World(folder) as world:` runs it. `with_product=False` leaves the product to somebody else.
@@ -39,7 +42,7 @@ class World:
         self,
         folder: Path,
         *,
-        say: Callable[[str], None] = print,
+        say: Callable[[str], None] = SAY,
         with_product: bool = True,
         command: Sequence[str] = (),
     ) -> None:

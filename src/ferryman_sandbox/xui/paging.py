@@ -13,7 +13,9 @@ DEFAULT_SIZE = 25
 LARGEST_SIZE = 200
 SUMMARY_EMAILS = 200
 SLIM = ("email", "subId", "enable", "totalGB", "expiryTime", "limitIp", "reset")
-SEARCHED = ("email", "subId", "comment", "uuid", "password", "auth")
+SEARCHED = ("email", "subId", "comment")
+SEARCHED_SINCE_3_2 = (*SEARCHED, "uuid", "password", "auth")
+SORTS_SINCE_3_2 = ("createdAt", "updatedAt", "lastOnline")
 NEVER = 1 << 62
 BUCKETS = ("online", "depleted", "expiring", "deactive")
 
@@ -27,7 +29,9 @@ def list_page(panel: Panel, query: Mapping[str, str]) -> Document:
         _number(query, "inbound")
     rows = [_Facts(panel, email) for email in panel.state.records]
     wanted = [one for one in rows if _passes(one, query, panel)]
-    _order(wanted, query.get("sort", ""), query.get("order") == "descend")
+    sort = query.get("sort", "")
+    is_known = sort not in SORTS_SINCE_3_2 or panel.rules.since(3, 2, 0)
+    _order(wanted, sort if is_known else "", query.get("order") == "descend")
     answer: Document = {
         "items": [one.slim() for one in wanted[(page - 1) * size : page * size]],
         "total": len(rows),
@@ -82,7 +86,10 @@ class _Facts:
 def _passes(one: _Facts, query: Mapping[str, str], panel: Panel) -> bool:
     record = one.record
     needle = query.get("search", "").strip().lower()
-    texts = [record[name].lower() for name in SEARCHED] + ([str(record["tgId"])] if record["tgId"] else [])
+    fields = SEARCHED_SINCE_3_2 if panel.rules.since(3, 2, 0) else SEARCHED
+    texts = [record[name].lower() for name in fields]
+    if panel.rules.since(3, 5, 0) and record["tgId"]:
+        texts.append(str(record["tgId"]))
     protocols, inbounds = _words(query, "protocol"), _words(query, "inbound")
     checks = (
         not needle or any(needle in text for text in texts),

@@ -8,7 +8,7 @@ from ferryman.kit.errors import Busy, Refused, Unreachable
 from ferryman.messaging.keys import qr_png
 from ferryman.messaging.sender import Blocked, Button, Keyboard
 from ferryman.messaging.telegram import Telegram
-from tests.support.chat import BOT_ID, Messenger, Person
+from tests.support.chat import Messenger, Person
 
 KEYBOARD = Keyboard(((Button("Home", data="v1:home"),),))
 TEXT = Screen("<b>Hello</b>", KEYBOARD)
@@ -116,4 +116,3 @@ async def test_trouble_is_passed_on_in_our_words(telegram: Telegram, ann: Person
     ann.block()
     with pytest.raises(Blocked):
         await show(telegram, ann.id, OTHER, place)
-    assert BOT_ID == telegram.bot.id
