@@ -75,14 +75,10 @@ async def built(
 
 def register(tools: Tools) -> None:
     """Give the jobs their names. A name is a promise to jobs that already wait in a database: never change one."""
-    work = {
-        "settle_event": buying.settle_event,
-        "ask_payment": buying.ask_payment,
-        "reconcile_node": provisioning.reconcile_node,
-        "deliver_notice": telling.deliver,
-    }
-    for name, do in work.items():
-        tools.jobs.add(name, partial(do, tools))
+    tools.jobs.add("settle_event", partial(buying.settle_event, tools), lane="bank")
+    tools.jobs.add("ask_payment", partial(buying.ask_payment, tools), lane="bank")
+    tools.jobs.add("reconcile_node", partial(provisioning.reconcile_node, tools), lane="keys")
+    tools.jobs.add("deliver_notice", partial(telling.deliver, tools), lane="talk")
     tools.jobs.every("sweep_payments", "* * * * * */5", partial(buying.sweep, tools))
     tools.jobs.every("sweep_keys", "* * * * * */10", partial(provisioning.sweep, tools))
     tools.jobs.every("sweep_notices", "* * * * * */15", partial(telling.sweep, tools))

@@ -126,8 +126,8 @@ async def test_a_successor_waits_for_its_time_in_the_queue(tools: Tools, outbox:
     await say(tools, await person(tools), "one")
     await tools.jobs.drain()
     async with tools.db.unit() as session:
-        waits = "SELECT scheduled_at - now() FROM procrastinate_jobs WHERE args @> '{\"notice_id\": 1}' AND status = 'todo'"
-        wait = await session.scalar(text(waits))
+        query = "SELECT scheduled_at - now() FROM procrastinate_jobs WHERE task_name = :task AND status = 'todo'"
+        wait = await session.scalar(text(query), {"task": "deliver_notice"})
     assert 30 < wait.total_seconds() <= 40
 
 

@@ -15,6 +15,7 @@ from ferryman_sandbox.world.recipe import surroundings
 from tests.kill.people import Person
 from tests.kill.product import Product
 from tests.kill.reckoning import Counting
+from tests.support.chat import until
 
 
 @dataclass
@@ -38,6 +39,26 @@ class Lab:
     def counting(self) -> Counting:
         return Counting(self.site, self.http, self.database_url, self.people)
 
+    async def settle(self, seconds: float) -> None:
+        """Wait until the product has nothing left to do; fails when that takes longer."""
+        await self.product.ready()
+        counting = self.counting()
+        try:
+            await until(counting.settled, "the world to settle", seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; left: {await counting.left()}") from error
+
+    async def all_is_well(self) -> None:
+        assert await self.counting().wrong() == []
+        assert self.product.surprises() == []
+
+    async def bank(self) -> list[dict[str, Any]]:
+        """The bank's payments, newest first."""
+        return list(await self._emu("yookassa", "payments"))
+
+    async def clients(self, node: str) -> list[dict[str, Any]]:
+        return list((await self._emu(node, "state"))["clients"])
+
     async def fault(self, place: str, **spec: Any) -> None:
         """Bad weather at "telegram", "yookassa" or a node."""
         async with self.http.post(f"{self._emulator(place)}/__emu/faults", json=spec) as answer:
@@ -45,8 +66,12 @@ class Lab:
 
     async def hit(self, place: str, mode: str) -> bool:
         """Whether a fault of that mode has met its call."""
-        async with self.http.get(f"{self._emulator(place)}/__emu/faults") as answer:
-            return bool((await answer.json())["hits"].get(mode))
+        return bool((await self._emu(place, "faults"))["hits"].get(mode))
+
+    async def _emu(self, place: str, what: str) -> Any:
+        async with self.http.get(f"{self._emulator(place)}/__emu/{what}") as answer:
+            assert answer.status == 200, await answer.text()
+            return await answer.json()
 
     def _emulator(self, place: str) -> str:
         sites: dict[str, str] = {**self.site, **self.site["panels"]}

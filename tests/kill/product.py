@@ -8,6 +8,7 @@ import signal
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -113,10 +114,13 @@ class Product:
         """Start these again, without waiting until they are ready."""
         await asyncio.gather(*(self.processes[verb].start() for verb in verbs or self.processes))
 
-    async def ready(self) -> None:
-        for process in self.processes.values():
-            await until(lambda p=process: p.is_ready or not p.runs, f"{process.verb} to be ready", READY_SECONDS)  # type: ignore[misc]
+    async def ready(self, *verbs: str) -> None:
+        """Wait until these are at work; all of them, and the web server answers, when none is named."""
+        for process in [self.processes[verb] for verb in verbs or self.processes]:
+            await until(partial(_is_ready_or_gone, process), f"{process.verb} to be ready", READY_SECONDS)
             assert process.runs, f"{process.verb} ended by itself:\n{process.last_words()}"
+        if verbs:
+            return
         async with aiohttp.ClientSession() as http:
             await until(lambda: self._serves(http), "the web server", READY_SECONDS)
 
@@ -144,6 +148,10 @@ class Product:
                 return answer.status == 200
         except aiohttp.ClientError:
             return False
+
+
+def _is_ready_or_gone(process: Process) -> bool:
+    return process.is_ready or not process.runs
 
 
 def events(log: Path) -> Iterator[dict[str, Any]]:

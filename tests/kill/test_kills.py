@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 import pytest
 
 from tests.kill.conftest import Lab, Launch
-from tests.kill.people import crowd
+from tests.kill.people import Person, crowd
 from tests.kill.product import Product
-from tests.support.chat import until
 
 pytestmark = pytest.mark.kill
 
-PEOPLE, TWICE = 38, 12
+PURCHASES, TWICE = 50, 12
 AT_ONCE = 8
 # A dead worker's jobs run again at most 26 s later, a notice that was being sent when it died at most 75 s later.
 SETTLE_SECONDS = 110.0
@@ -23,30 +22,33 @@ SETTLE_SECONDS = 110.0
 
 @dataclass
 class Killer:
-    """Kills at random, but repeatably, and starts again at once: at most `at_most` strokes in `within` seconds."""
+    """Kills at random but repeatable moments, spread over all purchases, and starts again at once.
+
+    `deck` is whom each stroke hits, several at once joined by "+"; the last stroke takes the whole product.
+    """
 
     product: Product
+    people: list[Person]
     dice: random.Random
-    at_most: int = 16
-    within: float = 60.0
+    deck: list[str]
     strokes: list[str] = field(default_factory=list)
 
     async def rage(self, busy: asyncio.Task[None]) -> None:
-        """As long as `busy` runs, and then once more: the whole product."""
-        deadline = time.monotonic() + self.within
-        while not busy.done() and len(self.strokes) < self.at_most and time.monotonic() < deadline:
-            await asyncio.wait({busy}, timeout=self.dice.uniform(0.3, 2.0))
-            await self._strike(*self._victims())
+        """As long as `busy` runs, and then once more."""
+        self.dice.shuffle(self.deck)
+        for number, victims in enumerate(self.deck):
+            while self._paid() < number * PURCHASES / len(self.deck) and not busy.done():
+                await asyncio.sleep(0.02)
+            await asyncio.wait({busy}, timeout=self.dice.uniform(0.0, 2.0))
+            # Mostly one that is at work; now and then one that is still starting.
+            if self.dice.random() > 0.2:
+                await self.product.ready(*victims.split("+"))
+            await self._strike(*victims.split("+"))
         await asyncio.wait({busy})
         await self._strike(*self.product.processes)
 
-    def _victims(self) -> list[str]:
-        """Mostly one that is at work; now and then one that is still starting, and all at one stroke."""
-        verbs = list(self.product.processes)
-        if self.dice.random() < 0.15:
-            return verbs
-        at_work = [verb for verb in verbs if self.product.processes[verb].is_ready]
-        return [self.dice.choice(verbs if self.dice.random() < 0.15 else at_work or verbs)]
+    def _paid(self) -> int:
+        return sum(len(person.paid) for person in self.people)
 
     async def _strike(self, *verbs: str) -> None:
         self.strokes.append("+".join(verbs))
@@ -54,31 +56,33 @@ class Killer:
         await self.product.restart(*verbs)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize(
-    ("verbs", "seed"), [(("web", "bot", "worker"), 20), (("run",), 5)], ids=["three processes", "one process"]
+    ("verbs", "deck", "seed"),
+    [
+        (("web", "bot", "worker"), ["worker"] * 3 + ["web"] * 2 + ["bot"] * 2 + ["web+bot+worker"], 20),
+        (("run",), ["run"] * 5, 5),
+    ],
+    ids=["three processes", "one process"],
 )
 async def test_fifty_purchases_survive_random_kills(
-    launch: Launch, verbs: tuple[str, ...], seed: int, capsys: pytest.CaptureFixture[str]
+    launch: Launch, verbs: tuple[str, ...], deck: list[str], seed: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     dice = random.Random(seed)
-    purchases = [2] * TWICE + [1] * (PEOPLE - TWICE)
+    purchases = [2] * TWICE + [1] * (PURCHASES - 2 * TWICE)
     dice.shuffle(purchases)
     async with launch(verbs) as lab:
         began = time.monotonic()
-        people = [lab.person(f"Person {number}") for number in range(PEOPLE)]
+        people = [lab.person(f"Person {number}") for number in range(len(purchases))]
         buying = asyncio.create_task(crowd(people, purchases, AT_ONCE))
-        killer = Killer(lab.product, dice)
+        killer = Killer(lab.product, people, dice, [*deck])
         await killer.rage(buying)
         await buying
         stormed = time.monotonic()
-        await lab.product.ready()
-        counting = lab.counting()
-        await until(counting.settled, "the world to settle", SETTLE_SECONDS)
+        await lab.settle(SETTLE_SECONDS)
         seconds = {"storm": stormed - began, "settling": time.monotonic() - stormed}
-        assert sum(len(person.paid) for person in people) == 50
-        assert await counting.wrong() == []
-        assert lab.product.surprises() == []
+        assert sum(len(person.paid) for person in people) == PURCHASES
+        await lab.all_is_well()
         with capsys.disabled():
             sys.stdout.write(await _table(lab, killer, seconds))
 

@@ -6,7 +6,7 @@ Every transition is a guarded UPDATE or happens under the payment's row lock; no
 import enum
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import and_, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -34,6 +34,7 @@ class Outcome(enum.StrEnum):
     PENDING = "still_pending"
     CANCELLED = "cancelled"
     REVIEW = "needs_review"
+    REFUNDED = "refunded"
 
 
 async def place(
@@ -61,14 +62,17 @@ async def place(
     return found, made is not None
 
 
-async def attempt(session: AsyncSession, order: Order, provider: str, now: datetime) -> Payment:
-    """A new attempt to pay, to be committed before the provider is called."""
+async def attempt(
+    session: AsyncSession, order: Order, provider: str, request: dict[str, str], now: datetime
+) -> Payment:
+    """A new attempt to pay, to be committed before the provider is called. `request` is kept for repeating it."""
     ref = new_token(12)
     payment = Payment(
         ref=ref,
         order_id=order.id,
         provider=provider,
         idempotency_key=ref,
+        request=request,
         state=Attempt.CREATING,
         minor=order.minor,
         currency=order.currency,
@@ -82,31 +86,44 @@ async def attempt(session: AsyncSession, order: Order, provider: str, now: datet
 
 
 async def opened(session: AsyncSession, payment_id: int, at_provider: Opened, now: datetime) -> bool:
-    """Remember where the customer pays; False when the attempt has moved on meanwhile."""
+    """Remember where the customer pays; False when the attempt has moved on meanwhile.
+
+    Given up by a rival call that was refused, it lives again: this call is the proof that the provider has it.
+    """
+    given_up = and_(Payment.state == Attempt.CANCELLED, Payment.external_id.is_(None))
     result = await session.execute(
         update(Payment)
-        .where(Payment.id == payment_id, Payment.state == Attempt.CREATING)
-        .values(state=Attempt.PENDING, external_id=at_provider.external_id, pay_url=at_provider.pay_url, opened_at=now)
+        .where(Payment.id == payment_id, or_(Payment.state == Attempt.CREATING, given_up))
+        .values(
+            state=Attempt.PENDING,
+            external_id=at_provider.external_id,
+            pay_url=at_provider.pay_url,
+            opened_at=now,
+            reason=None,
+            ask_at=now + timedelta(seconds=ASKING_LADDER[0]),
+        )
     )
     return _changed(result) == 1
 
 
-async def given_up(session: AsyncSession, payment_id: int, why: str) -> None:
+async def given_up(session: AsyncSession, payment_id: int, why: str) -> bool:
     """The provider refused to open the attempt: it exists nowhere, and the customer may try again."""
-    await session.execute(
+    result = await session.execute(
         update(Payment)
         .where(Payment.id == payment_id, Payment.state == Attempt.CREATING)
         .values(state=Attempt.CANCELLED, reason=why[:300], ask_at=None)
     )
+    return _changed(result) == 1
 
 
 async def ask_later(session: AsyncSession, payment_id: int, now: datetime) -> None:
     """Put the next question to the provider one step further away."""
     payment = await session.get_one(Payment, payment_id, with_for_update=PAYMENT_LOCK)
     if payment.ask_at is not None:
-        step = ASKING_LADDER[min(payment.asked + 1, len(ASKING_LADDER) - 1)]
+        # By age, not by how often it was asked: a customer who keeps pressing "check" must not push the sweep away.
+        steps = (payment.created_at + timedelta(seconds=step) for step in ASKING_LADDER)
         payment.asked += 1
-        payment.ask_at = now + timedelta(seconds=step)
+        payment.ask_at = next((at for at in steps if at > now), now + timedelta(seconds=ASKING_LADDER[-1]))
 
 
 async def due(session: AsyncSession, now: datetime, limit: int = 500) -> list[int]:
@@ -117,16 +134,14 @@ async def due(session: AsyncSession, now: datetime, limit: int = 500) -> list[in
 
 async def settle(session: AsyncSession, payment_id: int, fact: Fact, *, test_mode: bool, now: datetime) -> Outcome:
     """Apply what the provider confirmed, in the caller's transaction, under the payment's and the order's row locks."""
-    payment = await session.get_one(
-        Payment, payment_id, with_for_update=PAYMENT_LOCK, populate_existing=True
-    )
+    payment = await session.get_one(Payment, payment_id, with_for_update=PAYMENT_LOCK, populate_existing=True)
     order = await session.get_one(Order, payment.order_id, with_for_update=LOCK, populate_existing=True)
     wrong = _mismatch(payment, fact, test_mode)
     if fact.ref == payment.ref and payment.external_id not in (None, fact.external_id):
         payment = await _stray(session, payment, fact, now)
     if payment.state == Attempt.SUCCEEDED:
-        return Outcome.ALREADY
-    if wrong is None and payment.external_id is None:
+        return await _given_back(session, payment, fact)
+    if fact.ref == payment.ref and payment.external_id is None:
         payment.external_id = fact.external_id
     if wrong is not None and fact.state is not PaymentState.PENDING:
         return await _set_aside(session, payment, fact, wrong)
@@ -160,11 +175,13 @@ async def _stray(session: AsyncSession, attempt: Payment, fact: Fact, now: datet
             order_id=attempt.order_id,
             provider=attempt.provider,
             idempotency_key=f"stray:{fact.external_id}",
+            request=attempt.request,
             external_id=fact.external_id,
             state=Attempt.PENDING,
             minor=attempt.minor,
             currency=attempt.currency,
             created_at=now,
+            ask_at=now + timedelta(seconds=ASKING_LADDER[0]),
             asked=0,
         )
         session.add(found)
@@ -174,11 +191,12 @@ async def _stray(session: AsyncSession, attempt: Payment, fact: Fact, now: datet
 
 async def _set_aside(session: AsyncSession, payment: Payment, fact: Fact, wrong: str) -> Outcome:
     arrived = fact.state is PaymentState.SUCCEEDED and not fact.test
-    if arrived and fact.external_id == payment.external_id and payment.state != Attempt.REVIEW:
+    cause = f"payment:{payment.ref}"
+    if arrived and fact.external_id == payment.external_id and not await ledger.posted(session, "unmatched", cause):
         await ledger.post(
             session,
             "unmatched",
-            f"payment:{payment.ref}",
+            cause,
             [(f"provider:{payment.provider}", fact.amount), (f"unmatched:{payment.ref}", ledger.negative(fact.amount))],
         )
     payment.state = Attempt.REVIEW
@@ -187,9 +205,19 @@ async def _set_aside(session: AsyncSession, payment: Payment, fact: Fact, wrong:
     return Outcome.REVIEW
 
 
-def _cancel(payment: Payment, fact: Fact) -> Outcome:
-    if payment.state == Attempt.CANCELLED:
+async def _given_back(session: AsyncSession, payment: Payment, fact: Fact) -> Outcome:
+    """Take a refund made at the provider into the books; what it takes back of the access, a person decides."""
+    total = fact.refunded
+    if total is None or total.currency != payment.currency or not payment.refunded < total.minor <= payment.minor:
         return Outcome.ALREADY
+    back = Money(total.minor - payment.refunded, payment.currency)
+    legs = [("refunds", back), (f"provider:{payment.provider}", ledger.negative(back))]
+    await ledger.post(session, f"refund:{total.minor}", f"payment:{payment.ref}", legs)
+    payment.refunded = total.minor
+    return Outcome.REFUNDED
+
+
+def _cancel(payment: Payment, fact: Fact) -> Outcome:
     payment.state = Attempt.CANCELLED
     payment.reason = fact.reason
     payment.ask_at = None
@@ -200,12 +228,11 @@ async def _succeed(session: AsyncSession, payment: Payment, order: Order, now: d
     """Late or not, the money is there: the order is paid, or the customer's balance grows."""
     first = order.state == OrderState.OPEN
     account = "sales" if first else f"customer:{order.customer_id}"
-    await ledger.post(
-        session,
-        "purchase" if first else "credit",
-        f"payment:{payment.ref}",
-        [(f"provider:{payment.provider}", payment.amount), (account, ledger.negative(payment.amount))],
-    )
+    legs = [(f"provider:{payment.provider}", payment.amount), (account, ledger.negative(payment.amount))]
+    for held in await ledger.held_on(session, f"unmatched:{payment.ref}"):
+        # It was set aside before a person put things right: the same money must not stand in the books twice.
+        legs += [(f"provider:{payment.provider}", held), (f"unmatched:{payment.ref}", ledger.negative(held))]
+    await ledger.post(session, "purchase" if first else "credit", f"payment:{payment.ref}", legs)
     payment.state = Attempt.SUCCEEDED
     payment.succeeded_at = now
     payment.reason = None

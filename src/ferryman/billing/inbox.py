@@ -1,13 +1,16 @@
 """The webhook inbox: every event is kept as it came in, once, before anybody believes it."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ferryman.billing.order import Payment, WebhookEvent
 from ferryman.billing.provider import Claim, RawWebhook
+
+# An event that nobody judged for this long has lost its job (a worker died between two heartbeats).
+OVERDUE = timedelta(seconds=30)
 
 
 async def keep(session: AsyncSession, provider: str, claim: Claim, raw: RawWebhook, now: datetime) -> int:
@@ -21,10 +24,17 @@ async def keep(session: AsyncSession, provider: str, claim: Claim, raw: RawWebho
         body=raw.body,
         remote_ip=raw.remote_ip,
         received_at=now,
+        due_at=now + OVERDUE,
     )
     kept: int | None = await session.scalar(
         row.on_conflict_do_update(
-            index_elements=["provider", "dedup_key"], set_={"repeats": WebhookEvent.repeats + 1}
+            index_elements=["provider", "dedup_key"],
+            set_={
+                "repeats": WebhookEvent.repeats + 1,
+                # Said again, it is looked into again, and not forgotten when that attempt is lost.
+                "processed_at": None,
+                "due_at": now + OVERDUE,
+            },
         ).returning(WebhookEvent.id)
     )
     assert kept is not None
@@ -48,23 +58,29 @@ async def judged(session: AsyncSession, event_id: int, verdict: str, now: dateti
     )
 
 
-async def tried(session: AsyncSession, event_id: int) -> int:
-    """Count one more try; answers how many there were."""
+async def tried(session: AsyncSession, event_id: int, now: datetime) -> int:
+    """Count one more try; answers how many there were. The sweep waits longer after each: 30 s, 1, 2, 4, 5 min."""
+    pause = func.least(OVERDUE.total_seconds() * func.power(2, func.least(WebhookEvent.attempts, 4)), 300)
     count = await session.scalar(
         update(WebhookEvent)
         .where(WebhookEvent.id == event_id)
-        .values(attempts=WebhookEvent.attempts + 1)
+        .values(attempts=WebhookEvent.attempts + 1, due_at=now + func.make_interval(0, 0, 0, 0, 0, 0, pause))
         .returning(WebhookEvent.attempts)
     )
     return count or 0
 
 
-async def waiting(session: AsyncSession, before: datetime, limit: int = 500) -> list[int]:
-    """Events received before then that nobody has judged."""
+async def put_off(session: AsyncSession, event_id: int, until: datetime) -> None:
+    """The provider asked for a pause: the sweep keeps to it too."""
+    await session.execute(update(WebhookEvent).where(WebhookEvent.id == event_id).values(due_at=until + OVERDUE))
+
+
+async def waiting(session: AsyncSession, now: datetime, limit: int = 500) -> list[int]:
+    """Events that nobody has judged and that are due."""
     found = await session.scalars(
         select(WebhookEvent.id)
-        .where(WebhookEvent.processed_at.is_(None), WebhookEvent.received_at < before)
-        .order_by(WebhookEvent.received_at)
+        .where(WebhookEvent.processed_at.is_(None), WebhookEvent.due_at <= now)
+        .order_by(WebhookEvent.due_at)
         .limit(limit)
     )
     return list(found)

@@ -1,7 +1,8 @@
 """The double-entry ledger: append-only, in minor units, summing to zero per currency, always.
 
-Accounts: `provider:<name>` (money that a provider holds for us, debit), `sales` (what was bought, credit),
-`customer:<id>` (what we owe a customer, credit), `unmatched:<payment ref>` (came in, matches no order, credit).
+Accounts: `provider:<name>` (money that a provider holds for us, debit), `sales` (what was bought, credit), `refunds`
+(given back, debit), `customer:<id>` (what we owe a customer, credit), `unmatched:<payment ref>` (came in, matches no
+order, credit).
 """
 
 from collections.abc import Sequence
@@ -29,6 +30,24 @@ async def post(session: AsyncSession, kind: str, source: str, legs: Sequence[Leg
         for account, money in legs
     )
     await session.flush()
+
+
+async def posted(session: AsyncSession, kind: str, source: str) -> bool:
+    """Whether this source has caused a movement of this kind already."""
+    mine = (LedgerTransaction.kind == kind, LedgerTransaction.source == source)
+    return await session.scalar(select(LedgerTransaction.id).where(*mine)) is not None
+
+
+async def held_on(session: AsyncSession, account: str) -> list[Money]:
+    """What an account holds now, one sum per currency (credit is negative); empty when that is nothing."""
+    total = func.sum(LedgerEntry.minor)
+    rows = await session.execute(
+        select(total, LedgerEntry.currency)
+        .where(LedgerEntry.account == account)
+        .group_by(LedgerEntry.currency)
+        .having(total != 0)
+    )
+    return [Money(int(minor), currency) for minor, currency in rows]
 
 
 async def balances(session: AsyncSession) -> dict[tuple[str, str], int]:

@@ -62,7 +62,10 @@ class Order(Base):
 
 
 class Payment(Base):
-    """One attempt, one object at the provider, one idempotency key; committed before the provider is called."""
+    """One attempt, one object at the provider, one idempotency key; committed before the provider is called.
+
+    `request` is what was asked in words (description, language, return_url): a repeat must be the same to the letter.
+    """
 
     __tablename__ = "payments"
 
@@ -71,11 +74,13 @@ class Payment(Base):
     order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"), index=True)
     provider: Mapped[str]
     idempotency_key: Mapped[str]
+    request: Mapped[dict[str, Any]]
     external_id: Mapped[str | None]
     pay_url: Mapped[str | None]
     state: Mapped[str] = mapped_column(default=Attempt.CREATING)
     minor: Mapped[int] = mapped_column(BigInteger)
     currency: Mapped[str]
+    refunded: Mapped[int] = mapped_column(default=0, server_default="0")
     reason: Mapped[str | None]
     created_at: Mapped[datetime]
     opened_at: Mapped[datetime | None]
@@ -88,6 +93,7 @@ class Payment(Base):
         UniqueConstraint("provider", "external_id"),
         UniqueConstraint("provider", "idempotency_key"),
         CheckConstraint("minor > 0", name="amount_positive"),
+        CheckConstraint("refunded BETWEEN 0 AND minor", name="refunded_at_most_all"),
         CheckConstraint("state IN ('creating', 'pending', 'succeeded', 'cancelled', 'review')", name="state_known"),
         CheckConstraint("(state = 'succeeded') = (succeeded_at IS NOT NULL)", name="success_has_a_time"),
         Index("ix_payments_to_ask", "ask_at", postgresql_where=text("ask_at IS NOT NULL")),
@@ -113,6 +119,7 @@ class WebhookEvent(Base):
     body: Mapped[bytes]
     remote_ip: Mapped[str]
     received_at: Mapped[datetime]
+    due_at: Mapped[datetime]  # when the sweep takes it up if nobody has judged it by then
     repeats: Mapped[int] = mapped_column(default=0, server_default="0")
     verdict: Mapped[str | None]
     processed_at: Mapped[datetime | None]
@@ -120,7 +127,7 @@ class WebhookEvent(Base):
 
     __table_args__ = (
         UniqueConstraint("provider", "dedup_key"),
-        Index("ix_webhook_events_waiting", "received_at", postgresql_where=text("processed_at IS NULL")),
+        Index("ix_webhook_events_waiting", "due_at", postgresql_where=text("processed_at IS NULL")),
     )
 
 

@@ -7,6 +7,7 @@ carries its own title, icon, currencies and settings; nothing in the core knows 
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel
@@ -41,6 +42,7 @@ class PaymentRequest:
     language: str
     return_url: str
     idempotency_key: str
+    placed_at: datetime
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,10 @@ class Claim:
 
 @dataclass(frozen=True)
 class Fact:
-    """What the provider itself confirms when asked. `test` marks play money; `reason` says why it was cancelled."""
+    """What the provider itself confirms when asked. `test` marks play money; `reason` says why it was cancelled.
+
+    `refunded` is how much of a success has been given back so far, whoever did it.
+    """
 
     external_id: str
     ref: str | None
@@ -76,6 +81,7 @@ class Fact:
     test: bool
     reason: str | None = None
     fee: Money | None = None
+    refunded: Money | None = None
 
 
 @dataclass(frozen=True)

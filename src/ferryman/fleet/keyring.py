@@ -15,6 +15,7 @@ from ferryman.fleet.panel import Seen
 # Seconds until a key that failed is tried again; doubles up to this.
 LONGEST_BACKOFF = 60.0
 IN_DOUBT = 0
+OVERLAP = timedelta(seconds=5)
 OWED = Key.seen_revision.is_distinct_from(Key.wanted_revision)
 
 
@@ -75,7 +76,7 @@ async def next_try(session: AsyncSession, node_id: int) -> datetime | None:
     """When the next key of a node is to be tried, not before its panel may be called; None when all are in order."""
     when = func.greatest(func.min(Key.try_at), func.min(Node.try_at))
     found: datetime | None = await session.scalar(
-        select(when).join(Node, Node.id == Key.node_id).where(Key.node_id == node_id, OWED)
+        select(when).join(Node, Node.id == Key.node_id).where(Key.node_id == node_id, OWED, Node.state != NodeState.OFF)
     )
     return found
 
@@ -91,17 +92,20 @@ async def nodes_with_debts(session: AsyncSession, now: datetime) -> list[int]:
     return list(found)
 
 
-async def seen(session: AsyncSession, key_id: int, revision: int, client: Seen, now: datetime) -> None:
-    """Record what the panel showed for this revision; a later one stays owed.
+async def seen(session: AsyncSession, key: Key, revision: int, client: Seen, now: datetime) -> None:
+    """Record what the panel showed for this revision; a later one stays owed. `key` is the row as the run found it.
 
-    When a newer revision was recorded before, an older run has come late and may have written over it: the key is in
+    When another run has recorded something meanwhile, nobody knows whose write the panel took last: the key is in
     doubt, and owed again.
     """
+    overtaken = Key.seen_at.is_distinct_from(key.seen_at)
     await session.execute(
         update(Key)
-        .where(Key.id == key_id)
+        .where(Key.id == key.id)
         .values(
-            seen_revision=case((Key.seen_revision > revision, IN_DOUBT), else_=revision),
+            seen_revision=case((overtaken, IN_DOUBT), else_=revision),
+            # Not at once, or two runs that overlap would keep each other in doubt.
+            try_at=case((overtaken, now + OVERLAP), else_=Key.try_at),
             seen_at=now,
             up=client.up,
             down=client.down,

@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ferryman.billing import checkout, inbox, methods
 from ferryman.billing.checkout import Outcome
 from ferryman.billing.order import Attempt, Order, Payment, WebhookEvent
-from ferryman.billing.provider import Fact, PaymentProvider, PaymentRequest, RawWebhook
+from ferryman.billing.provider import Fact, PaymentProvider, PaymentRequest, PaymentState, RawWebhook
 from ferryman.catalog import shelf
 from ferryman.flows import provisioning
 from ferryman.flows.announcing import announce
@@ -39,8 +39,6 @@ _log = log.get("buying")
 
 # YooKassa forgets an idempotency key after 24 h; an older create request would make a second payment.
 REPEAT_CREATE_WITHIN = timedelta(hours=23)
-# An event that nobody judged for this long has lost its job (a worker died between two heartbeats).
-EVENT_OVERDUE = timedelta(seconds=30)
 # A customer watches a spinner while the provider thinks; after this many seconds the link follows as a notice.
 PATIENCE_SECONDS = 8.0
 
@@ -90,40 +88,47 @@ async def _place(tools: Tools, customer_id: int, term_id: int, method: str, tap:
         if order.customer_id != customer_id:
             raise Refused("This order belongs to somebody else.")
         if new:
-            payment = await checkout.attempt(session, order, method, now)
+            payment = await checkout.attempt(session, order, method, _in_words(tools, customer, order), now)
             _log.info("order_placed", order=order.ref, payment=payment.ref, amount=str(price))
             return order.id, payment.id
         return order.id, order.payments[-1].id
 
 
-async def open_payment(tools: Tools, payment_id: int) -> str | None:
+async def open_payment(tools: Tools, payment_id: int, *, late: bool = False) -> str | None:
     """Where the customer pays, asking the provider when it is not known yet; None when it does not say now.
+
+    `late`: nobody is looking at a screen any more, so the customer is told by a notice.
 
     Raises Refused when the provider will not take this payment at all.
     """
     async with tools.db.unit() as session:
         payment = await session.get_one(Payment, payment_id)
+        if payment.state == Attempt.CANCELLED and payment.pay_url is None:
+            raise Refused(payment.reason or "This attempt to pay was given up; choose again.")
         if payment.state != Attempt.CREATING:
             return payment.pay_url
         provider = await _provider(tools, session, payment.provider)
-        request = await _request(tools, session, payment)
+        request = _request(payment)
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             at_provider = await provider.open(request)
     except (Retry, Misconfigured, TimeoutError) as error:
         _log.warning("payment_not_opened_yet", payment=payment.ref, why=str(error))
         return None
-    except (AccessDenied, Conflict) as error:
+    except (AccessDenied, Conflict, NotFound) as error:
         # Said of this call only: an earlier one whose answer was lost may have made the payment. The sweep finds out.
         _log.error("payment_not_opened", payment=payment.ref, why=str(error))
         raise
     except Refused as error:
         _log.error("payment_refused", payment=payment.ref, why=str(error))
         async with tools.db.unit() as session:
-            await checkout.given_up(session, payment_id, str(error))
+            if await checkout.given_up(session, payment_id, str(error)) and late:
+                await _tell(tools, session, payment, payment.order, Outcome.CANCELLED)
         raise
     async with tools.db.unit() as session:
-        await checkout.opened(session, payment_id, at_provider, tools.clock.now())
+        if await checkout.opened(session, payment_id, at_provider, tools.clock.now()) and late and at_provider.pay_url:
+            link = notice.PaymentLink(payment.order.ref, at_provider.pay_url)
+            await announce(tools, session, payment.order.customer_id, link, f"pay-link:{payment.ref}")
     _log.info("payment_opened", payment=payment.ref)
     return at_provider.pay_url or None
 
@@ -131,13 +136,13 @@ async def open_payment(tools: Tools, payment_id: int) -> str | None:
 async def webhook_came(tools: Tools, provider_name: str, raw: RawWebhook) -> tuple[int, str]:
     """Keep the event and promise to look into it, in one transaction; answers what that provider wants to hear.
 
-    Raises NotFound for a provider that is not set up, Refused for a body that is none of its webhooks.
+    Raises NotFound for a provider that is not set up, Misconfigured for one whose settings cannot be used, Refused for
+    a body that is none of its webhooks.
     """
     async with tools.db.unit() as session:
-        try:
-            provider = await _provider(tools, session, provider_name)
-        except Misconfigured as error:
-            raise NotFound("There is no such provider.") from error
+        if provider_name not in tools.providers or await session.get(methods.Method, provider_name) is None:
+            raise NotFound("There is no such provider.")
+        provider = await _provider(tools, session, provider_name)
         claim = provider.read_webhook(raw)
         event_id = await inbox.keep(session, provider_name, claim, raw, tools.clock.now())
         await tools.jobs.defer(session, "settle_event", once=f"event:{event_id}", event_id=event_id)
@@ -151,7 +156,7 @@ async def settle_event(tools: Tools, event_id: int) -> None:
         event = await session.get_one(WebhookEvent, event_id)
         provider = await _provider(tools, session, event.provider)
         payment_id = await inbox.payment_meant(session, event.provider, event.payment_ref, event.external_id)
-        tries = await inbox.tried(session, event_id)
+        tries = await inbox.tried(session, event_id, tools.clock.now())
     log.bind(webhook=event_id)
     try:
         verdict = await _verdict(tools, provider, event, payment_id)
@@ -169,28 +174,35 @@ async def _verdict(tools: Tools, provider: PaymentProvider, event: WebhookEvent,
     if event.external_id is None:
         return "unknown_payment" if payment_id is None else await settle_payment(tools, payment_id)
     fact = await provider.look_up(event.external_id)
+    # Whose payment it is says the provider, not the event: a forged ref must not reach another customer's payment.
+    payment_id = await _meant(tools, event.provider, fact)
     if payment_id is None:
-        async with tools.db.unit() as session:
-            payment_id = await inbox.payment_meant(session, event.provider, fact.ref, fact.external_id)
-    if payment_id is None:
+        if fact.state is PaymentState.SUCCEEDED and not fact.test:
+            _log.error(
+                "money_without_order", provider=event.provider, external=fact.external_id, amount=str(fact.amount)
+            )
+            return "money_without_order"
         return "unknown_payment"
     return await _apply(tools, payment_id, fact, test_mode=provider.test_mode)
 
 
 async def _settle_event_later(tools: Tools, event_id: int, tries: int, error: Retry) -> None:
-    delay = error.after or min(2.0**tries, 300.0)
+    delay = error.after or min(2.0 ** min(tries, 10), 300.0)
     _log.warning("event_waits", why=str(error), seconds=delay)
     async with tools.db.unit() as session:
+        await inbox.put_off(session, event_id, tools.clock.now() + timedelta(seconds=delay))
         await tools.jobs.defer(session, "settle_event", once=f"event:{event_id}", after=delay, event_id=event_id)
 
 
 async def settle_payment(tools: Tools, payment_id: int) -> str:
     """Ask the provider about one payment and apply what it says; answers the outcome in one word."""
     async with tools.db.unit() as session:
+        # On its own: payments of a provider that cannot even be asked must not stay in front of all others.
+        await checkout.ask_later(session, payment_id, tools.clock.now())
+    async with tools.db.unit() as session:
         payment = await session.get_one(Payment, payment_id)
         provider = await _provider(tools, session, payment.provider)
-        request = await _request(tools, session, payment)
-        await checkout.ask_later(session, payment_id, tools.clock.now())
+        request = _request(payment)
     log.bind(payment=payment.ref)
     if payment.external_id is not None:
         fact = await provider.look_up(payment.external_id)
@@ -199,7 +211,14 @@ async def settle_payment(tools: Tools, payment_id: int) -> str:
         if found is None:
             return Outcome.PENDING
         fact = found
-    return await _apply(tools, payment_id, fact, test_mode=provider.test_mode)
+    # A second payment over there has a row of its own, and names the first.
+    meant = await _meant(tools, payment.provider, fact)
+    return await _apply(tools, meant or payment_id, fact, test_mode=provider.test_mode)
+
+
+async def _meant(tools: Tools, provider: str, fact: Fact) -> int | None:
+    async with tools.db.unit() as session:
+        return await inbox.payment_meant(session, provider, fact.ref, fact.external_id)
 
 
 async def _opened_late(
@@ -208,13 +227,9 @@ async def _opened_late(
     """A payment whose create answer never came: create it again while the same key is safe, later only look for it."""
     if tools.clock.now() - payment.created_at < REPEAT_CREATE_WITHIN:
         try:
-            pay_url = await open_payment(tools, payment.id)
-        except Conflict:
+            await open_payment(tools, payment.id, late=True)
+        except (Conflict, NotFound):
             return await provider.find(request)
-        if pay_url is not None:
-            async with tools.db.unit() as session:
-                link = notice.PaymentLink(payment.order.ref, pay_url)
-                await announce(tools, session, payment.order.customer_id, link, f"pay-link:{payment.ref}")
         return None
     fact = await provider.find(request)
     if fact is None:
@@ -237,8 +252,14 @@ async def _apply(tools: Tools, payment_id: int, fact: Fact, *, test_mode: bool) 
             purchase = granting.Purchase(order.customer_id, settled.id, order.id, order.snapshot)
             subscription = await granting.grant(session, purchase, now)
             await provisioning.owe(tools, session, subscription)
-        await _tell(tools, session, payment, order, outcome)
+        about = await _settled_payment(session, payment, fact) if outcome in (Outcome.PAID, Outcome.SECOND) else payment
+        if outcome is not Outcome.CANCELLED or fact.external_id == payment.external_id:
+            await _tell(tools, session, about, order, outcome)
     log.bind(order=order.ref)
+    if outcome is Outcome.REFUNDED:
+        _log.error(
+            "payment_refunded_elsewhere", payment=payment.ref, fix="Decide what becomes of the customer's access."
+        )
     _log.info("payment_settled", outcome=outcome, payment=payment.ref, state=fact.state)
     return outcome
 
@@ -306,7 +327,7 @@ async def sweep(tools: Tools) -> None:
     async with tools.db.unit() as session:
         for payment_id in await checkout.due(session, now):
             await tools.jobs.defer(session, "ask_payment", once=f"payment:{payment_id}", payment_id=payment_id)
-        for event_id in await inbox.waiting(session, now - EVENT_OVERDUE):
+        for event_id in await inbox.waiting(session, now):
             await tools.jobs.defer(session, "settle_event", once=f"event:{event_id}", event_id=event_id)
 
 
@@ -314,15 +335,21 @@ async def _provider(tools: Tools, session: AsyncSession, name: str) -> PaymentPr
     return await methods.connect(session, name, tools.providers, tools.vault, tools.provider_tools)
 
 
-async def _request(tools: Tools, session: AsyncSession, payment: Payment) -> PaymentRequest:
-    customer = await session.get_one(Customer, payment.order.customer_id)
-    what, speak = payment.order.snapshot, voice(customer.language)
+def _in_words(tools: Tools, customer: Customer, order: Order) -> dict[str, str]:
+    what, speak = order.snapshot, voice(customer.language)
+    return {
+        "description": f"{speak.pick(what['title'])} · {speak.plain('days', days=what['days'])} · {order.ref}",
+        "language": customer.language,
+        "return_url": tools.settings.base_url,
+    }
+
+
+def _request(payment: Payment) -> PaymentRequest:
     return PaymentRequest(
         ref=payment.ref,
         order_ref=payment.order.ref,
         amount=payment.amount,
-        description=f"{speak.pick(what['title'])} · {speak.plain('days', days=what['days'])} · {payment.order.ref}",
-        language=customer.language,
-        return_url=tools.settings.base_url,
         idempotency_key=payment.idempotency_key,
+        placed_at=payment.created_at,
+        **payment.request,
     )

@@ -1,15 +1,20 @@
 """Meeting a customer: who they are on Telegram, which language they speak, and whether they can be written to."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from ferryman.flows.tools import Tools
 from ferryman.kit import log
+from ferryman.messaging.notice import QueuedNotice
 from ferryman.people.customer import LANGUAGES, Customer, language_of
 
 _log = log.get("meeting")
+
+# What was held back while a person had the bot blocked is said when they return, unless it is older than this.
+STILL_NEWS = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,20 @@ async def went_away(tools: Tools, telegram_id: int) -> None:
 
 
 async def came_back(tools: Tools, telegram_id: int) -> None:
+    """The person can be written to again; what could not be said lately waits for the sweep once more."""
     await _set_reachable(tools, telegram_id, reachable=True)
+    now = tools.clock.now()
+    async with tools.db.unit() as session:
+        mine = select(Customer.id).where(Customer.telegram_id == telegram_id).scalar_subquery()
+        await session.execute(
+            update(QueuedNotice)
+            .where(
+                QueuedNotice.customer_id == mine,
+                QueuedNotice.state == "blocked",
+                QueuedNotice.created_at > now - STILL_NEWS,
+            )
+            .values(state="queued", due_at=now, unsure=0)
+        )
 
 
 async def _set_reachable(tools: Tools, telegram_id: int, *, reachable: bool) -> None:

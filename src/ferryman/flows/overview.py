@@ -21,7 +21,9 @@ SELECT
   (SELECT coalesce(sum(n - 1), 0) FROM (SELECT count(*) AS n FROM grants GROUP BY order_id) AS each) AS double,
   (SELECT count(*) FROM money_without_key) AS money_without_key,
   (SELECT extract(epoch FROM now() - min(succeeded_at)) FROM money_without_key) AS oldest_stuck_seconds,
-  (SELECT count(*) FROM payments WHERE state = 'review') AS in_review
+  (SELECT count(*) FROM payments WHERE state = 'review') AS in_review,
+  (SELECT count(*) FROM payments WHERE refunded > 0) AS refunded,
+  (SELECT count(*) FROM webhook_events WHERE verdict = 'money_without_order') AS money_without_order
 """
 LISTS = {
     "orders": """

@@ -46,7 +46,8 @@ class Tried:
 async def owe(tools: Tools, session: AsyncSession, subscription: Subscription) -> None:
     """In the caller's transaction: this subscription is owed on every serving node, and each node gets a job."""
     nodes = await keyring.serving_nodes(session)
-    node_ids = [node.id for node in nodes]
+    # One order for everybody: rows and jobs of several nodes are taken by several transactions at once.
+    node_ids = sorted(node.id for node in nodes)
     await keyring.owe(session, subscription.id, subscription.revision, node_ids, tools.clock.now())
     for node_id in node_ids:
         await wake(tools, session, node_id)
@@ -121,7 +122,7 @@ async def _record(tools: Tools, node: Node, tried: Sequence[Tried]) -> None:
         for one in sorted(tried, key=lambda each: each.key.subscription_id):
             await session.get_one(Subscription, one.key.subscription_id, with_for_update=LOCK)
             if one.seen is not None:
-                await keyring.seen(session, one.key.id, one.revision, one.seen, now)
+                await keyring.seen(session, one.key, one.revision, one.seen, now)
             else:
                 await keyring.failed(session, one.key, str(one.error), now)
             await _tell_if_ready(tools, session, one.key.subscription_id)
@@ -162,16 +163,23 @@ async def sweep(tools: Tools) -> None:
     """Owe what nobody wrote down, wake nodes that have debts, and tell those who have waited long enough."""
     now = tools.clock.now()
     async with tools.db.unit() as session:
-        for subscription in await _unowed(session, now):
-            await owe(tools, session, subscription)
-        for node_id in await keyring.nodes_with_debts(session, now):
+        unowed, untold = await _unowed(session, now), await _untold(session, now)
+    # One short transaction each: a settlement must not wait until a thousand keys of a new node are written down.
+    for subscription_id in unowed:
+        async with tools.db.unit() as session:
+            subscription = await session.get_one(Subscription, subscription_id, with_for_update=LOCK)
+            nodes = sorted(node.id for node in await keyring.serving_nodes(session))
+            await keyring.owe(session, subscription_id, subscription.revision, nodes, now)
+    async with tools.db.unit() as session:
+        for node_id in sorted(await keyring.nodes_with_debts(session, now)):
             await wake(tools, session, node_id)
-        for subscription_id in await _untold(session, now):
+    for subscription_id in untold:
+        async with tools.db.unit() as session:
             await session.get_one(Subscription, subscription_id, with_for_update=LOCK)
             await _tell_if_ready(tools, session, subscription_id, late=True)
 
 
-async def _unowed(session: AsyncSession, now: datetime) -> list[Subscription]:
+async def _unowed(session: AsyncSession, now: datetime) -> list[int]:
     """Living subscriptions that some serving node has no key row for, or one of an older revision."""
     current = (
         select(Key.id)
@@ -184,7 +192,7 @@ async def _unowed(session: AsyncSession, now: datetime) -> list[Subscription]:
     )
     unowed = select(Node.id).where(Node.state != NodeState.OFF, ~current).exists()
     found = await session.scalars(
-        select(Subscription).where(Subscription.ends_at > now, unowed).order_by(Subscription.id).limit(1000)
+        select(Subscription.id).where(Subscription.ends_at > now, unowed).order_by(Subscription.id).limit(1000)
     )
     return list(found)
 

@@ -44,6 +44,11 @@ def _in_every_language(texts: dict[str, str]) -> dict[str, str]:
 Texts = Annotated[dict[str, str], AfterValidator(_in_every_language)]
 
 
+def _given(secret: SecretStr | None) -> bool:
+    """Whether there is anything in it: a variable may be set and empty."""
+    return secret is not None and bool(secret.get_secret_value())
+
+
 class NodeSpec(_Strict):
     """One node; `enabled = false` takes it out of use.
 
@@ -55,7 +60,7 @@ class NodeSpec(_Strict):
     city: dict[str, str] = Field(default_factory=dict)
     country: str = Field(pattern=r"^[A-Z]{2}$")
     panel: str = "xui"
-    url: str
+    url: str = Field(pattern=r"^https?://[^/\s]")
     token: SecretStr | None = None
     username: str = ""
     password: SecretStr | None = None
@@ -67,7 +72,7 @@ class NodeSpec(_Strict):
 
     @model_validator(mode="after")
     def _has_credentials(self) -> "NodeSpec":
-        if self.token is None and not (self.username and self.password):
+        if not _given(self.token) and not (self.username and _given(self.password)):
             raise ValueError("give a token, or a username and a password")
         return self
 
@@ -84,15 +89,31 @@ class TermSpec(_Strict):
     days: int = Field(gt=0, le=3650)
     prices: dict[str, str] = Field(min_length=1)
 
+    @property
+    def money(self) -> list[Money]:
+        return [Money.parse(amount, currency) for currency, amount in self.prices.items()]
+
+    @model_validator(mode="after")
+    def _has_prices(self) -> "TermSpec":
+        free = [str(one) for one in self.money if one.minor <= 0]
+        if free:
+            raise ValueError(f"a price must be more than zero ({', '.join(free)} for {self.days} days)")
+        return self
+
 
 class PlanSpec(_Strict):
     code: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")
     icon: str = "🚀"
     title: Texts
     description: dict[str, str] = Field(default_factory=dict)
-    traffic_gb: int = Field(0, ge=0)
-    devices: int = Field(0, ge=0)
+    traffic_gb: int = Field(0, ge=0, le=1_000_000)
+    devices: int = Field(0, ge=0, le=1000)
     terms: list[TermSpec] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _has_each_term_once(self) -> "PlanSpec":
+        _once("term", [f"{term.days} days" for term in self.terms])
+        return self
 
 
 class ProviderSpec(_Strict):
@@ -107,6 +128,19 @@ class Shop(_Strict):
     nodes: list[NodeSpec] = Field(default_factory=list)
     plans: list[PlanSpec] = Field(default_factory=list)
     providers: list[ProviderSpec] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _has_each_name_once(self) -> "Shop":
+        _once("node", [node.name for node in self.nodes])
+        _once("plan", [plan.code for plan in self.plans])
+        _once("provider", [provider.name for provider in self.providers])
+        return self
+
+
+def _once(what: str, names: list[str]) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"more than one {what} {', '.join(twice)}")
 
 
 @dataclass(frozen=True)
@@ -127,6 +161,8 @@ def read(path: Path, environment: Mapping[str, str] = os.environ) -> Shop:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise Misconfigured(f"There is no file {path}.", "Give the path of the shop file.") from error
+    except OSError as error:
+        raise Misconfigured(f"{path} cannot be read ({error.strerror}).", "Give the path of the shop file.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Misconfigured(f"{path.name} is not TOML ({error}).", fix) from error
     try:
@@ -177,7 +213,7 @@ async def apply(tools: Tools, shop: Shop) -> list[Done]:
 
 
 async def _keep_plan(tools: Tools, spec: PlanSpec, position: int) -> str:
-    prices = {term.days: _prices(term) for term in spec.terms}
+    prices = {term.days: term.money for term in spec.terms}
     async with tools.db.unit() as session:
         plan = await session.scalar(select(Plan).where(Plan.code == spec.code))
         if plan is None:
@@ -211,14 +247,6 @@ async def _reprice(session: AsyncSession, term: Term, wanted: list[Money]) -> No
         if currency not in names:
             term.prices.remove(price)
     await session.flush()
-
-
-def _prices(term: TermSpec) -> list[Money]:
-    money = [Money.parse(amount, currency) for currency, amount in term.prices.items()]
-    free = [str(one) for one in money if one.minor <= 0]
-    if free:
-        raise ValueError(f"a price must be more than zero ({', '.join(free)} for {term.days} days)")
-    return money
 
 
 async def _keep_provider(tools: Tools, spec: ProviderSpec, position: int) -> str:

@@ -67,7 +67,7 @@ async def deliver(tools: Tools, notice_id: int) -> None:
     except AccessDenied as error:
         await _later(tools, addressed, TOKEN_REFUSED_PAUSE, error, sent_perhaps=False)
     except Retry as error:
-        pause = error.after or min(2.0**addressed.attempts, LONGEST_BACKOFF)
+        pause = error.after or min(2.0 ** min(addressed.attempts, 10), LONGEST_BACKOFF)
         await _later(tools, addressed, pause, error, sent_perhaps=isinstance(error, Unreachable))
     except Blocked as error:
         await meeting.went_away(tools, addressed.telegram_id)
@@ -95,9 +95,7 @@ async def _claim(tools: Tools, notice_id: int) -> _Addressed | None:
     claim = (
         update(QueuedNotice)
         .where(QueuedNotice.id == notice_id, QUEUED, _due(now), _first_in_line(), QueuedNotice.unsure < MOST_UNSURE)
-        .values(
-            attempts=QueuedNotice.attempts + 1, unsure=QueuedNotice.unsure + 1, due_at=now + ATTEMPT_DEAD_AFTER
-        )
+        .values(attempts=QueuedNotice.attempts + 1, unsure=QueuedNotice.unsure + 1, due_at=now + ATTEMPT_DEAD_AFTER)
         .returning(QueuedNotice)
     )
     async with tools.db.unit() as session:

@@ -49,6 +49,8 @@ class Database:
             max_overflow=pool_size,
             pool_timeout=patience,
             pool_pre_ping=True,
+            # A refused statement would bring its values, keys and tokens among them, into the error's text.
+            hide_parameters=True,
         )
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 

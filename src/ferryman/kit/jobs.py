@@ -4,6 +4,8 @@ A job carries ids only, and is deferred inside the caller's transaction: it exis
 `lock` serialises jobs that share it while they run; `once` (the engine's queueing lock) keeps at most one of them
 waiting, so that fifty changes of one thing cost two runs. A job never sleeps: it ends, and `defer(…, after=…)` names
 its successor.
+
+Work runs in lanes, each with slots of its own: a bank that hangs takes the bank's slots, and keys go on being made.
 """
 
 import asyncio
@@ -54,14 +56,16 @@ class Jobs:
 
     def __init__(self, database_url: str, pace: Pace | None = None) -> None:
         self._pace = pace or Pace()
-        self._connector = procrastinate.PsycopgConnector(conninfo=database_url, min_size=1, max_size=8)
+        self._connector = procrastinate.PsycopgConnector(conninfo=database_url, min_size=1, max_size=12)
+        self._lanes: set[str] = set()
         self._app = procrastinate.App(connector=self._connector, worker_defaults={"delete_jobs": "successful"})
         # Without a lock of its own: held by a killed worker, it would keep every other lock from being freed.
         self.every("take_over", self._pace.look, self._take_over_dead_workers_jobs, alone=False)
 
-    def add(self, name: str, work: Work) -> None:
+    def add(self, name: str, work: Work, *, lane: str = "main") -> None:
         """Give a name to work. An error that work did not handle ends that one job; the sweeps make up for it."""
-        self._app.task(name=name)(_netted(name, work))
+        self._lanes.add(lane)
+        self._app.task(name=name, queue=lane)(_netted(name, work))
 
     def every(self, name: str, cron: str, work: Work, *, alone: bool = True) -> None:
         """Run work on a schedule (five fields, or six with seconds last), once for all workers together.
@@ -74,7 +78,8 @@ class Jobs:
             await _netted(name, work)()
 
         lock = name if alone else None
-        task = self._app.task(name=name, queueing_lock=name, lock=lock, priority=SCHEDULED)(tick)
+        self._lanes.add("main")
+        task = self._app.task(name=name, queue="main", queueing_lock=name, lock=lock, priority=SCHEDULED)(tick)
         self._app.periodic(cron=cron)(task)
 
     async def defer(
@@ -92,6 +97,7 @@ class Jobs:
         `after` delays it by that many seconds; delayed jobs and immediate ones do not count as the same for `once`.
         Raises KeyError for a name that nobody has added, Unreachable when the database goes away.
         """
+        task = self._app.tasks[name]
         options: dict[str, Any] = {"lock": lock, "queueing_lock": once, "priority": NOW}
         if after > 0:
             options["schedule_at"] = datetime.now(UTC) + timedelta(seconds=after)
@@ -101,7 +107,7 @@ class Jobs:
             # The collision is an error inside the transaction; the savepoint keeps the rest of it alive.
             async with session.begin_nested():
                 connection = await driver_connection(session)
-                await self._app.tasks[name].configure(**options, connection=connection).defer_async(**ids)
+                await task.configure(**options, connection=connection).defer_async(**ids)
         except engine_errors.AlreadyEnqueued:
             return False
         except engine_errors.ConnectorException as error:
@@ -117,32 +123,34 @@ class Jobs:
     async def run(self, *, concurrency: int, stopping: asyncio.Event) -> None:
         """Work until `stopping` is set; then finish what runs (up to the pace's `drain`) and return.
 
-        Raises Unreachable when the database goes away.
+        `concurrency` is how many jobs of one lane run at a time. Raises Unreachable when the database goes away.
         """
-        worker = asyncio.create_task(
-            self._app.run_worker_async(
-                concurrency=concurrency,
-                install_signal_handlers=False,
-                fetch_job_polling_interval=1.0,
-                update_heartbeat_interval=self._pace.heartbeat,
-                stalled_worker_timeout=self._pace.dead_after,
-                shutdown_graceful_timeout=self._pace.drain,
-            )
-        )
+        workers = [asyncio.create_task(self._work(lane, concurrency), name=lane) for lane in sorted(self._lanes)]
         stop = asyncio.create_task(stopping.wait())
         try:
-            await asyncio.wait({worker, stop}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({*workers, stop}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             stop.cancel()
-            if not worker.done():
+            for worker in workers:
                 worker.cancel()
-        try:
-            await worker
-        except asyncio.CancelledError:
-            if not stopping.is_set():
-                raise
-        except (engine_errors.ProcrastinateException, psycopg.Error, PoolTimeout) as error:
-            raise Unreachable("The job queue's database does not answer.") from error
+            ended = await asyncio.gather(*workers, return_exceptions=True)
+        for error in ended:
+            if isinstance(error, (engine_errors.ProcrastinateException, psycopg.Error, PoolTimeout)):
+                raise Unreachable("The job queue's database does not answer.") from error
+            if isinstance(error, Exception):
+                raise error
+
+    async def _work(self, lane: str, concurrency: int) -> None:
+        await self._app.run_worker_async(
+            queues=[lane],
+            name=lane,
+            concurrency=concurrency,
+            install_signal_handlers=False,
+            fetch_job_polling_interval=1.0,
+            update_heartbeat_interval=self._pace.heartbeat,
+            stalled_worker_timeout=self._pace.dead_after,
+            shutdown_graceful_timeout=self._pace.drain,
+        )
 
     async def drain(self, *, concurrency: int = 4) -> None:
         """Work until no job is due, then return; delayed jobs whose time has not come stay."""

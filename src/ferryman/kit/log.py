@@ -24,6 +24,8 @@ _SECRET_SHAPES = (
     re.compile(r"\b(vless|vmess|trojan|ss)://\S+"),
     re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"),
     re.compile(r"\bgAAAA[A-Za-z0-9_-]{40,}"),
+    # PostgreSQL repeats the whole row that it refused.
+    re.compile(r"(?<=DETAIL:  )(Failing row contains|Key \().*"),
 )
 HIDDEN = "«hidden»"
 

@@ -50,7 +50,9 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least important line shown."
     )
-    worker_concurrency: int = Field(16, ge=1, le=200, description="Jobs that one worker process runs at a time.")
+    worker_concurrency: int = Field(
+        16, ge=1, le=200, description="Jobs of one kind that a worker process runs at a time."
+    )
     support_contact: str = Field("", description="What the help screen names for questions: @name or an https link.")
 
     @field_validator("secret_keys", mode="before")

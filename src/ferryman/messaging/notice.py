@@ -150,7 +150,7 @@ class KeyReady(Notice):
 
 
 def listed(locations: Sequence[Mapping[str, Any]], voice: Voice) -> str:
-    """"🇳🇱 Нидерланды · 🇩🇪 Германия", with "…" for those that a photo's caption has no room for."""
+    """ "🇳🇱 Нидерланды · 🇩🇪 Германия", with "…" for those that a photo's caption has no room for."""
     names = [f"{one['flag']} {voice.pick(one['title'])[:LONGEST_NAME]}".strip() for one in locations[:MOST_LOCATIONS]]
     return " · ".join([*names, "…"] if len(locations) > MOST_LOCATIONS else names)
 

@@ -62,7 +62,7 @@ class Voice:
         return by_language.get(self.language) or by_language.get(FALLBACK) or next(iter(by_language.values()), "")
 
     def money(self, amount: Money) -> str:
-        """"199 ₽", "$2.50", "3 USDT": no zeros after a whole amount."""
+        """ "199 ₽", "$2.50", "3 USDT": no zeros after a whole amount."""
         digits = exponent(amount.currency)
         value = Decimal(amount.minor).scaleb(-digits)
         shown = "0" if value == value.to_integral_value() else "0." + "0" * digits

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ferryman.kit.secrets import new_token
-from ferryman.subscriptions.subscription import Grant, Subscription, extended
+from ferryman.subscriptions.subscription import Grant, Subscription, allowed_bytes, extended
 
 # Without look-alikes (0/o, 1/l/i), so that a person can read one out to support.
 _READABLE = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -43,7 +43,9 @@ async def grant(session: AsyncSession, purchase: Purchase, now: datetime) -> Sub
     ended_before = subscription.ends_at if found else None
     subscription.ends_at = extended(ended_before, now, purchase.snapshot["days"])
     subscription.snapshot = purchase.snapshot
-    subscription.traffic_bytes = purchase.snapshot["traffic_bytes"]
+    subscription.traffic_bytes = allowed_bytes(
+        found.traffic_bytes if found else None, purchase.snapshot["traffic_bytes"]
+    )
     subscription.devices = purchase.snapshot["devices"]
     if found:
         subscription.revision += 1

@@ -4,7 +4,7 @@ import math
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, func
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ferryman.kit.db import Base
@@ -20,7 +20,7 @@ class Subscription(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     ref: Mapped[str] = mapped_column(unique=True)
-    customer_id: Mapped[int] = mapped_column(ForeignKey("customers.id"), index=True)
+    customer_id: Mapped[int] = mapped_column(ForeignKey("customers.id"))
     plan_code: Mapped[str]
     token: Mapped[str] = mapped_column(unique=True)
     uuid: Mapped[str] = mapped_column(unique=True)
@@ -34,7 +34,10 @@ class Subscription(Base):
     revision: Mapped[int] = mapped_column(BigInteger, default=1)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
-    __table_args__ = (CheckConstraint("ends_at >= starts_at", name="ends_after_start"),)
+    __table_args__ = (
+        UniqueConstraint("customer_id", "plan_code"),
+        CheckConstraint("ends_at >= starts_at", name="ends_after_start"),
+    )
 
     @property
     def email(self) -> str:
@@ -67,3 +70,14 @@ def extended(ends_at: datetime | None, now: datetime, days: int) -> datetime:
     """The new end: time that is left is kept, time that has lapsed is not charged for."""
     start = now if ends_at is None or ends_at < now else ends_at
     return start + timedelta(days=days)
+
+
+def allowed_bytes(before: int | None, bought: int) -> int:
+    """The new allowance in bytes, counted from the subscription's first day, as panels count; 0 = unlimited.
+
+    Counters are never set back, so what was allowed before stays in the sum: it was used, or it is left. Who was
+    unlimited stays so, for there is no telling how much of a new limit is used up already.
+    """
+    if before is None:
+        return bought
+    return 0 if 0 in (before, bought) else before + bought

@@ -87,7 +87,8 @@ async def read_fields(request: web.Request) -> tuple[dict[str, str], dict[str, U
         raise bad(f"can't parse the request body: {error}") from error
     for name, value in form.items():
         if isinstance(value, web.FileField):
-            uploads[name] = Upload(value.filename, value.file.read(), value.content_type)
+            with value.file as file:
+                uploads[name] = Upload(value.filename, file.read(), value.content_type)
         else:
             fields[name] = value if isinstance(value, str) else bytes(value).decode()
     return fields, uploads

@@ -2,6 +2,7 @@
 
 import secrets as dice
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -72,11 +73,10 @@ class World:
         return {**asdict(self.addresses), "operator_token": self.secrets.operator}
 
     async def __aenter__(self) -> "World":
-        try:
+        async with AsyncExitStack() as undo:
+            undo.push_async_callback(self.stop)
             await self._start()
-        except BaseException:
-            await self.stop()
-            raise
+            undo.pop_all()
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -91,6 +91,7 @@ def a_request(amount: str = "199", currency: str = "RUB") -> PaymentRequest:
         language="en",
         return_url="https://t.me/ferryman_bot",
         idempotency_key=f"{ref}-1",
+        placed_at=datetime.now(UTC),
     )
 
 

@@ -103,6 +103,23 @@ async def test_killing_twice_in_a_row_is_answered_calmly(live: World, http: aioh
     assert await order(live, http, "kill") == (409, "the product is not running at this moment")
 
 
+async def test_while_the_product_is_silent_its_last_words_are_kept(live: World, http: aiohttp.ClientSession) -> None:
+    assert (await look(live, http))["fresh"] is True
+    await order(live, http, "kill")
+    await seen(live, http, lambda view: not view["fresh"] and view["known"]["numbers"]["lost"] == 0)
+    await seen(live, http, lambda view: view["fresh"])
+
+
+async def test_a_new_world_has_a_named_bot_and_customers_who_use_their_keys(
+    live: World, http: aiohttp.ClientSession
+) -> None:
+    async with http.get(f"{live.addresses.telegram}/__emu/bots") as response:
+        assert [bot["first_name"] for bot in await response.json()] == ["Ferryman VPN"]
+    for panel in live.addresses.panels.values():
+        async with http.get(f"{panel}/__emu/switches") as response:
+            assert (await response.json())["simulate"] > 0
+
+
 async def test_unknown_weather_and_foreign_files_are_not_found(live: World, http: aiohttp.ClientSession) -> None:
     assert (await order(live, http, "earthquake"))[0] == 404
     for path in ("/assets/nothing.js", "/assets/..%2Fpage.py"):

@@ -37,7 +37,7 @@ LONGEST_DESCRIPTION = 128
 LARGEST_WEBHOOK = 64 * 1024
 # The service may think for 30 s before it gives up with a 500; hanging up earlier would only make more unknowns.
 PATIENCE = 35.0
-SEARCH_WINDOW = timedelta(days=3)
+CLOCKS_APART = timedelta(hours=1)
 SEARCH_PAGES = 50
 PAGE = 100
 
@@ -111,6 +111,11 @@ class YooKassa:
             )
         self._config = config
         self._tools = tools
+        if self.test_mode and not tools.sandbox:
+            raise Misconfigured(
+                "YooKassa's shop takes play money, and what is sold for it is real.",
+                "Use the live shop's key, or start with FERRYMAN_ENV=sandbox.",
+            )
         pair = f"{config.shop_id}:{config.secret_key.get_secret_value()}"
         self._authorization = "Basic " + base64.b64encode(pair.encode()).decode()
 
@@ -159,12 +164,12 @@ class YooKassa:
         return fact
 
     async def find(self, request: PaymentRequest) -> Fact | None:
-        """Looks through what was created in the last three days, as the API cannot search by metadata.
+        """Looks through what was created since the request was placed, as the API cannot search by metadata.
 
         Raises Busy when there is more than it is willing to read: the answer would not be certain.
         """
         matches: list[Fact] = []
-        async for payment in self._created_since(self._tools.clock.now() - SEARCH_WINDOW):
+        async for payment in self._created_since(request.placed_at - CLOCKS_APART):
             if _metadata_ref(payment) == request.ref:
                 matches.append(_fact(payment))
                 if matches[-1].state is PaymentState.SUCCEEDED:
@@ -280,7 +285,8 @@ def _fact(payment: Json) -> Fact:
     elif status != state.value:
         reason = status if status in _STATES else f"unknown status {status[:40]}"
     fee = _fee(amount, _money(payment.get("income_amount")))
-    return Fact(_id_of(payment), _metadata_ref(payment), state, amount, test, reason, fee)
+    refunded = _money(payment.get("refunded_amount"))
+    return Fact(_id_of(payment), _metadata_ref(payment), state, amount, test, reason, fee, refunded)
 
 
 def _fee(amount: Money, income: Money | None) -> Money | None:

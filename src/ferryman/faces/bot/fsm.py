@@ -59,9 +59,7 @@ class PostgresStorage(BaseStorage):
                 select(DialogueState).where(DialogueState.key == self._keys.build(key), ~self._forgotten())
             )
 
-    async def _write(
-        self, key: StorageKey, merged: dict[str, Any] | None = None, **columns: Any
-    ) -> DialogueState:
+    async def _write(self, key: StorageKey, merged: dict[str, Any] | None = None, **columns: Any) -> DialogueState:
         name, now = self._keys.build(key), self._clock.now()
         new = insert(DialogueState).values(key=name, touched_at=now, **{"data": merged or {}, **columns})
         changes = {**columns, "touched_at": now}

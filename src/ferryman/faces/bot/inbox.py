@@ -130,9 +130,7 @@ async def tidy(session: AsyncSession, now: datetime) -> None:
     """Empty what was worked through an hour ago (it holds names and words), drop all of a week ago."""
     worked_through = TelegramUpdate.state.in_(("done", "stale"))
     old = TelegramUpdate.processed_at < now - CONTENT_KEPT_FOR
-    await session.execute(
-        update(TelegramUpdate).where(worked_through, old, TelegramUpdate.raw != {}).values(raw={})
-    )
+    await session.execute(update(TelegramUpdate).where(worked_through, old, TelegramUpdate.raw != {}).values(raw={}))
     await session.execute(delete(TelegramUpdate).where(TelegramUpdate.received_at < now - KEPT_FOR))
 
 

@@ -148,9 +148,7 @@ async def _sub(visit: Visit, press: Press) -> Screen:
 
 async def _key(visit: Visit, press: Press) -> Screen:
     subscription = await _theirs(visit, press.words["ref"])
-    return screens.key(
-        visit.voice, subscription, subscription_url(visit.tools.settings.base_url, subscription.token)
-    )
+    return screens.key(visit.voice, subscription, subscription_url(visit.tools.settings.base_url, subscription.token))
 
 
 async def _help(visit: Visit, _: Press) -> Screen:

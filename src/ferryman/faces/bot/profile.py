@@ -36,7 +36,5 @@ async def introduce(tools: Tools, telegram: Telegram) -> None:
         await telegram.set_commands(commands, language or None)
     row = insert(BotProfile).values(bot_id=telegram.bot.id, fingerprint=fingerprint)
     async with tools.db.unit() as session:
-        await session.execute(
-            row.on_conflict_do_update(index_elements=["bot_id"], set_={"fingerprint": fingerprint})
-        )
+        await session.execute(row.on_conflict_do_update(index_elements=["bot_id"], set_={"fingerprint": fingerprint}))
     _log.info("commands_set")

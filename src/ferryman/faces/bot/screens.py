@@ -263,9 +263,7 @@ def _locations(voice: Voice, keys: Sequence[KeyView]) -> str:
     if not keys:
         return voice.plain("locations-none")
     lines = [
-        voice.plain(
-            "location-ready" if one.ready else "location-preparing", flag=one.flag, title=voice.pick(one.title)
-        )
+        voice.plain("location-ready" if one.ready else "location-preparing", flag=one.flag, title=voice.pick(one.title))
         for one in keys[:MOST_LOCATIONS]
     ]
     if len(keys) > MOST_LOCATIONS:

@@ -9,7 +9,7 @@ from ferryman.billing.provider import RawWebhook
 from ferryman.flows import buying
 from ferryman.flows.tools import Tools
 from ferryman.kit import log
-from ferryman.kit.errors import NotFound, Refused, Unreachable
+from ferryman.kit.errors import Misconfigured, NotFound, Refused, Unreachable
 from ferryman.kit.secrets import same
 
 _log = log.get("hooks")
@@ -42,7 +42,7 @@ def webhook_endpoint(tools: Tools, secret: str) -> Callable[[Request], Awaitable
         except Refused as error:
             _log.warning("webhook_refused", provider=provider, why=str(error), bytes=len(body))
             return Response(status_code=400)
-        except Unreachable as error:
+        except (Unreachable, Misconfigured) as error:
             _log.error("webhook_not_kept", provider=provider, why=str(error))
             return Response(status_code=503, headers={"retry-after": "5"})
         return Response(text, status_code=status, media_type="text/plain")

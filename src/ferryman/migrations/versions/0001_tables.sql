@@ -114,6 +114,7 @@ CREATE TABLE webhook_events (
     body BYTEA NOT NULL,
     remote_ip VARCHAR NOT NULL,
     received_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    due_at TIMESTAMP WITH TIME ZONE NOT NULL,
     repeats BIGINT DEFAULT '0' NOT NULL,
     verdict VARCHAR,
     processed_at TIMESTAMP WITH TIME ZONE,
@@ -121,7 +122,7 @@ CREATE TABLE webhook_events (
     CONSTRAINT pk_webhook_events PRIMARY KEY (id),
     CONSTRAINT uq_webhook_events_provider_dedup_key UNIQUE (provider, dedup_key)
 );
-CREATE INDEX ix_webhook_events_waiting ON webhook_events (received_at) WHERE processed_at IS NULL;
+CREATE INDEX ix_webhook_events_waiting ON webhook_events (due_at) WHERE processed_at IS NULL;
 
 CREATE TABLE inbounds (
     id BIGSERIAL NOT NULL,
@@ -192,6 +193,7 @@ CREATE TABLE subscriptions (
     revision BIGINT NOT NULL,
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     CONSTRAINT pk_subscriptions PRIMARY KEY (id),
+    CONSTRAINT uq_subscriptions_customer_id_plan_code UNIQUE (customer_id, plan_code),
     CONSTRAINT ck_subscriptions_ends_after_start CHECK (ends_at >= starts_at),
     CONSTRAINT uq_subscriptions_ref UNIQUE (ref),
     CONSTRAINT fk_subscriptions_customer_id FOREIGN KEY(customer_id) REFERENCES customers (id),
@@ -200,7 +202,6 @@ CREATE TABLE subscriptions (
     CONSTRAINT uq_subscriptions_password UNIQUE (password),
     CONSTRAINT uq_subscriptions_sub_id UNIQUE (sub_id)
 );
-CREATE INDEX ix_subscriptions_customer_id ON subscriptions (customer_id);
 CREATE INDEX ix_subscriptions_ends_at ON subscriptions (ends_at);
 
 CREATE TABLE terms (
@@ -272,11 +273,13 @@ CREATE TABLE payments (
     order_id BIGINT NOT NULL,
     provider VARCHAR NOT NULL,
     idempotency_key VARCHAR NOT NULL,
+    request JSONB NOT NULL,
     external_id VARCHAR,
     pay_url VARCHAR,
     state VARCHAR NOT NULL,
     minor BIGINT NOT NULL,
     currency VARCHAR NOT NULL,
+    refunded BIGINT DEFAULT '0' NOT NULL,
     reason VARCHAR,
     created_at TIMESTAMP WITH TIME ZONE NOT NULL,
     opened_at TIMESTAMP WITH TIME ZONE,
@@ -287,6 +290,7 @@ CREATE TABLE payments (
     CONSTRAINT uq_payments_provider_external_id UNIQUE (provider, external_id),
     CONSTRAINT uq_payments_provider_idempotency_key UNIQUE (provider, idempotency_key),
     CONSTRAINT ck_payments_amount_positive CHECK (minor > 0),
+    CONSTRAINT ck_payments_refunded_at_most_all CHECK (refunded BETWEEN 0 AND minor),
     CONSTRAINT ck_payments_state_known CHECK (state IN ('creating', 'pending', 'succeeded', 'cancelled', 'review')),
     CONSTRAINT ck_payments_success_has_a_time CHECK ((state = 'succeeded') = (succeeded_at IS NOT NULL)),
     CONSTRAINT uq_payments_ref UNIQUE (ref),

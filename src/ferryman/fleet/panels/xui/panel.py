@@ -51,7 +51,10 @@ class Xui:
         return PanelReport(named, running, clock_skew(reply.headers, asked, self._clock.now()))
 
     async def inbounds(self) -> Sequence[PanelInbound]:
-        inbounds = [read_inbound(raw) for raw in await self._listed()]
+        try:
+            inbounds = [read_inbound(raw) for raw in await self._listed()]
+        except (AttributeError, TypeError, ValueError) as error:
+            raise Unreachable(f"{self._session.host} described an inbound in a way we cannot read.") from error
         self._inbounds = (self._clock.now(), inbounds)
         return inbounds
 
