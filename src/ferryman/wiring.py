@@ -105,5 +105,4 @@ def secrets_of_ours(settings: Settings) -> None:
 def _keys(settings: Settings) -> list[str]:
     if settings.secret_keys:
         return [key.get_secret_value() for key in settings.secret_keys]
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
     return [key_from_file(settings.data_dir / "secret.key")]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy.exc import IntegrityError
 
 from ferryman.billing import checkout
-from ferryman.billing.checkout import ASKING_LADDER, Outcome
+from ferryman.billing.checkout import Outcome
 from ferryman.billing.order import Attempt, Payment
 from ferryman.billing.provider import Opened
 from ferryman.kit.db import Database
@@ -68,23 +68,57 @@ async def test_an_attempt_that_was_refused_may_be_followed_by_another(books: Boo
     assert await books.settle(second, fact(second)) is Outcome.PAID
 
 
-async def test_questions_come_less_and_less_often_and_end_with_the_answer(books: Books) -> None:
+@pytest.mark.parametrize(
+    ("age", "next_at"),
+    [
+        (0, 10),
+        (9, 10),
+        (10, 30),
+        (31, 60),
+        (60, 120),
+        (299, 300),
+        (300, 900),
+        (3599, 3600),
+        (3600, 7200),
+        (86400, 90000),
+    ],
+)
+async def test_questions_come_less_and_less_often_the_older_a_payment_is(books: Books, age: int, next_at: int) -> None:
     payment = await books.payment(await books.order(), "ext-1")
-    gaps = []
-    for _ in range(len(ASKING_LADDER) + 2):
+    for _ in range(3):  # however often the customer asks in between
         async with books.database.unit() as session:
-            await checkout.ask_later(session, payment.id, NOW)
-        asked = (await books.read(payment)).ask_at
-        assert asked is not None
-        gaps.append((asked - NOW).total_seconds())
-    assert gaps == [*ASKING_LADDER[1:], 3600, 3600, 3600]
+            await checkout.ask_later(session, payment.id, NOW + timedelta(seconds=age))
+    asked = await books.read(payment)
+    assert (asked.ask_at, asked.asked) == (NOW + timedelta(seconds=next_at), 3)
+
+
+async def test_questions_end_with_the_answer(books: Books) -> None:
+    payment = await books.payment(await books.order(), "ext-1")
     async with books.database.unit() as session:
-        assert await checkout.due(session, NOW + timedelta(hours=1)) == [payment.id]
+        assert await checkout.due(session, NOW + timedelta(seconds=10)) == [payment.id]
         assert await checkout.due(session, NOW) == []
     await books.settle(payment, fact(payment))
     async with books.database.unit() as session:
         await checkout.ask_later(session, payment.id, NOW)
         assert await checkout.due(session, NOW + timedelta(days=9)) == []
+
+
+async def test_an_answer_to_opening_that_comes_after_a_rival_gave_up_brings_the_attempt_back(books: Books) -> None:
+    payment = await books.payment(await books.order())
+    async with books.database.unit() as session:
+        assert await checkout.given_up(session, payment.id, "refused")
+        assert not await checkout.given_up(session, payment.id, "again")
+        assert await checkout.opened(session, payment.id, Opened("ext-1", "https://pay"), NOW)
+    read = await books.read(payment)
+    assert (read.state, read.external_id, read.reason) == (Attempt.PENDING, "ext-1", None)
+    assert read.ask_at is not None
+
+
+async def test_a_payment_that_the_provider_cancelled_is_not_opened_again(books: Books) -> None:
+    payment = await books.payment(await books.order(), "ext-1")
+    await books.settle(payment, fact(payment, "cancelled"))
+    async with books.database.unit() as session:
+        assert not await checkout.opened(session, payment.id, Opened("ext-1", "https://pay"), NOW)
 
 
 async def test_money_that_does_not_match_is_kept_apart_even_when_the_create_answer_was_lost(books: Books) -> None:
@@ -190,7 +224,7 @@ def stories(draw: st.DrawFn) -> Story:
         st.dictionaries(st.sampled_from(places), st.sampled_from(["less", "more", "currency", "play"]), max_size=2)
     )
     states = st.sampled_from(["pending", "succeeded", "cancelled"])
-    facts = st.builds(lambda place, state: Said(*place, state), st.sampled_from(places), states)
+    facts = st.builds(lambda place, state: Said(place[0], place[1], state), st.sampled_from(places), states)
     return Story(tuple(known), odd, draw(st.lists(facts, min_size=1, max_size=8)))
 
 
@@ -199,7 +233,7 @@ def test_whatever_is_said_in_whatever_order_an_order_is_paid_once_and_no_money_i
         database = Database(database_url)
         books = runner.run(Books.open(database))
 
-        @settings(max_examples=150, deadline=None)
+        @settings(max_examples=100, deadline=None)
         @given(stories())
         def tell(story: Story) -> None:
             runner.run(_told(books, story))

@@ -3,8 +3,6 @@
 import asyncio
 from datetime import timedelta
 
-import pytest
-
 from ferryman.billing import inbox
 from ferryman.billing.order import WebhookEvent
 from ferryman.billing.provider import Claim, RawWebhook
@@ -62,25 +60,48 @@ async def test_an_attempt_without_an_id_is_not_found_by_one_that_is_missing(book
         assert await inbox.payment_meant(session, "bank", "", "") is None
 
 
+async def waiting(books: Books, seconds: float, limit: int = 500) -> list[int]:
+    """What the sweep finds that many seconds after the events came in."""
+    async with books.database.unit() as session:
+        return await inbox.waiting(session, NOW + timedelta(seconds=seconds), limit)
+
+
 async def test_what_nobody_has_judged_is_found_after_a_while_and_not_again_afterwards(books: Books) -> None:
     first, second = await keep(books), await keep(books, Claim("x", "x", "ext-9"))
+    assert await waiting(books, 29) == []
+    assert sorted(await waiting(books, 30)) == [first, second]
+    assert len(await waiting(books, 30, limit=1)) == 1
     async with books.database.unit() as session:
-        assert await inbox.waiting(session, NOW) == []
-        assert sorted(await inbox.waiting(session, NOW + timedelta(seconds=1))) == [first, second]
-        assert len(await inbox.waiting(session, NOW + timedelta(seconds=1), limit=1)) == 1
         await inbox.judged(session, first, "paid", NOW)
-    async with books.database.unit() as session:
-        assert await inbox.waiting(session, NOW + timedelta(seconds=1)) == [second]
+    assert await waiting(books, 30) == [second]
 
 
-@pytest.mark.parametrize("times", [1, 3])
-async def test_tries_are_counted(books: Books, times: int) -> None:
+async def test_what_is_said_again_is_looked_into_again(books: Books) -> None:
     event_id = await keep(books)
     async with books.database.unit() as session:
-        counted = [await inbox.tried(session, event_id) for _ in range(times)]
-    assert counted == list(range(1, times + 1))
+        await inbox.judged(session, event_id, "still_pending", NOW)
+    assert await waiting(books, 3600) == []
+    await keep(books)
+    assert await waiting(books, 3600) == [event_id]
+
+
+async def test_an_event_is_tried_less_and_less_often(books: Books) -> None:
+    event_id = await keep(books)
+    for number, pause in enumerate([30, 60, 120, 240, 300, 300], start=1):
+        async with books.database.unit() as session:
+            assert await inbox.tried(session, event_id, NOW) == number
+        assert await waiting(books, pause - 1) == []
+        assert await waiting(books, pause) == [event_id]
+
+
+async def test_a_pause_that_the_provider_asked_for_is_kept(books: Books) -> None:
+    event_id = await keep(books)
+    async with books.database.unit() as session:
+        await inbox.put_off(session, event_id, NOW + timedelta(minutes=10))
+    assert await waiting(books, 600) == []
+    assert await waiting(books, 630) == [event_id]
 
 
 async def test_a_try_of_an_event_that_is_gone_counts_nothing(books: Books) -> None:
     async with books.database.unit() as session:
-        assert await inbox.tried(session, 999) == 0
+        assert await inbox.tried(session, 999, NOW) == 0

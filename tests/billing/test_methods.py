@@ -54,7 +54,7 @@ async def test_the_key_is_not_readable_in_the_database(tools: Tools) -> None:
 async def test_what_is_not_installed_or_not_configured_says_so(tools: Tools) -> None:
     with pytest.raises(Misconfigured, match=r"No payment provider 'paypal' is installed. Installed are: .*yookassa"):
         await connect(tools, "paypal")
-    with pytest.raises(Misconfigured, match="is not configured. Add it to the file"):
+    with pytest.raises(Misconfigured, match=r"is not configured\. Add it to the file"):
         await connect(tools)
 
 

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from ferryman.billing.methods import Method
+from ferryman.fleet.node import Node
 from ferryman.flows import checkup
 from ferryman.flows.checkup import Finding
 from ferryman.kit.errors import AccessDenied, Unreachable
@@ -104,7 +106,7 @@ async def test_a_bank_that_does_not_do_its_part_is_named(shop: Town, fault: dict
 async def test_a_wrong_bank_key_is_told_from_a_bank_that_is_away(shop: Town) -> None:
     config = {**shop.spec["providers"][0]["config"], "secret_key": "live_another_key"}
     async with shop.tools.db.unit() as session:
-        method = await session.get_one(checkup.Method, "yookassa")
+        method = await session.get_one(Method, "yookassa")
         method.sealed_config = shop.tools.vault.seal(config)
     finding = await only(shop, "provider yookassa")
     assert "its account's keys" in finding.fix
@@ -119,7 +121,7 @@ async def test_a_panel_that_is_down_is_named_and_the_others_are_examined_all_the
 
 async def test_a_panel_that_no_longer_takes_the_token_is_named(shop: Town) -> None:
     async with shop.tools.db.unit() as session:
-        node = await session.get_one(checkup.Node, 1)
+        node = await session.get_one(Node, 1)
         access = {**shop.tools.vault.open(node.sealed_access), "token": "a-token-of-yesterday"}
         node.sealed_access = shop.tools.vault.seal(access)
     finding = await only(shop, "node de-1")

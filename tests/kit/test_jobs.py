@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -229,6 +229,18 @@ def _counting(ticks: list[int], number: int):  # type: ignore[no-untyped-def]
     return tick
 
 
+async def test_the_sixth_field_of_a_schedule_is_seconds(bench: Bench) -> None:
+    moments: list[float] = []
+
+    async def tick() -> None:
+        moments.append(time.monotonic())
+
+    bench.jobs.every("tick", "* * * * * */2", tick)
+    async with working(bench.jobs):
+        await until(lambda: len(moments) >= 3, "three ticks")
+    assert 1 < moments[2] - moments[1] < 4
+
+
 async def test_a_schedule_comes_round_however_long_the_queue_is(bench: Bench) -> None:
     ticked = asyncio.Event()
     served = 0
@@ -296,7 +308,7 @@ async def test_the_jobs_of_a_killed_worker_are_taken_over_even_when_their_twins_
         bench.jobs.add(name, bench.note)
         await bench.defer(name, lock=lane, once=lane, what=name)
     command = [sys.executable, "-m", "tests.kit.hanging_worker", database_url]
-    child = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=subprocess.PIPE)
+    child = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
     assert child.stdout is not None
     for _ in NAMES:
         assert await child.stdout.readline() == b"begun\n"
@@ -318,8 +330,9 @@ async def test_the_jobs_of_a_killed_worker_are_taken_over_even_when_their_twins_
 def test_a_dead_workers_jobs_run_again_within_half_a_minute_by_default() -> None:
     pace = Pace()
     assert pace.dead_after >= 4 * pace.heartbeat
-    look = int(pace.look.split()[0].removeprefix("*/"))
-    assert pace.dead_after + look + 1 <= 30
+    *minutes, seconds = pace.look.split()
+    assert set(minutes) == {"*"}
+    assert pace.dead_after + int(seconds.removeprefix("*/")) + 1 <= 30
 
 
 async def test_a_connection_lost_in_the_middle_of_a_transaction_is_named(bench: Bench, database_url: str) -> None:

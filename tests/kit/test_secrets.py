@@ -1,5 +1,6 @@
 """Secrets: sealed at rest, opened by any configured key, compared in constant time."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,21 @@ def test_the_generated_key_is_made_once_and_readable_by_its_owner_only(tmp_path:
     first = key_from_file(path)
     assert key_from_file(path) == first
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_processes_that_start_at_one_moment_agree_on_the_key(tmp_path: Path) -> None:
+    path = tmp_path / "data" / "secret.key"
+    with ThreadPoolExecutor(20) as pool:
+        keys = set(pool.map(key_from_file, [path] * 40))
+    assert len(keys) == 1
+    assert Vault(list(keys)).open(Vault(list(keys)).seal({"a": 1})) == {"a": 1}
+    assert [file.name for file in path.parent.iterdir()] == ["secret.key"]
+
+
+def test_a_key_that_cannot_be_kept_names_the_setting(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(Misconfigured, match="FERRYMAN_DATA_DIR"):
+        key_from_file(tmp_path / "file" / "secret.key")
 
 
 def test_tokens_differ_and_fit_a_link() -> None:

@@ -1,9 +1,11 @@
 """Secrets at rest (Fernet with rotation), random tokens, and comparison in constant time."""
 
+import contextlib
 import hmac
 import json
 import os
 import secrets
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -45,15 +47,32 @@ def new_key() -> str:
 
 
 def key_from_file(path: Path) -> str:
-    """The key kept in a file that only its owner may read; made on first use."""
+    """The key kept in a file that only its owner may read; made on first use.
+
+    Raises Misconfigured when the file cannot be made or read.
+    """
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            _put_whole(path, new_key())
         return path.read_text(encoding="ascii").strip()
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        key = new_key()
-        file.write(key)
-    return key
+    except OSError as error:
+        raise Misconfigured(
+            f"The secret key cannot be kept in {path} ({error.strerror}).",
+            "Set FERRYMAN_DATA_DIR to a folder that may be written to, or FERRYMAN_SECRET_KEYS.",
+        ) from error
+
+
+def _put_whole(path: Path, text: str) -> None:
+    # Several processes may start for the first time at one moment: none may read a file that another has just begun.
+    handle, draft = tempfile.mkstemp(dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(text)
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        Path(draft).unlink()
 
 
 def new_token(bytes_: int = 18) -> str:

@@ -1,6 +1,7 @@
 """Finding a payment again whose creation was never answered: the API lists by time only."""
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -42,11 +43,18 @@ async def test_of_a_dead_and_a_waiting_payment_the_waiting_one_is_found(world: W
     assert found.external_id == waiting.external_id
 
 
-async def test_the_search_ends_three_days_back(world: World, control: Control) -> None:
+async def test_a_payment_is_found_however_long_ago_it_was_asked_for(world: World, control: Control) -> None:
     request = world.request()
     await world.provider.open(request)
-    assert await at(control, days_from_now(2.9)).find(request) is not None
-    assert await at(control, days_from_now(3.1)).find(request) is None
+    assert await at(control, days_from_now(40)).find(request) is not None
+
+
+async def test_the_search_begins_when_the_payment_was_asked_for(shop: YooKassa, api: Recorder) -> None:
+    api.say(Scripted(200, {"type": "list", "items": []}))
+    request = a_request()
+    assert await shop.find(request) is None
+    since = datetime.fromisoformat(api.received[0].query["created_at.gte"])
+    assert timedelta(0) < request.placed_at - since <= timedelta(hours=2)
 
 
 async def test_a_search_without_end_is_not_called_certain(shop: YooKassa, api: Recorder) -> None:

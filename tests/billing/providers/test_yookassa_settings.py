@@ -81,3 +81,9 @@ def test_a_wrong_setting_names_itself_and_shows_no_secret(changes: dict[str, Any
         ShopConfig.model_validate(good | changes)
     assert names in str(wrong.value)
     assert "canary" not in str(wrong.value) + repr(ShopConfig.model_validate(good))
+
+
+def test_a_shop_of_play_money_is_refused_in_production(http: Http) -> None:
+    config = ShopConfig.model_validate({"shop_id": "1", "secret_key": "test_abc"})
+    with pytest.raises(Misconfigured, match="play money"):
+        YooKassa(config, ProviderTools(http, SystemClock(), sandbox=False))

@@ -20,7 +20,7 @@ REFUND = "216749f7-0016-50be-b000-078d43a63ae4"
 # Never opened: reading a webhook calls nobody.
 SHOP = YooKassa(
     ShopConfig.model_validate({"shop_id": "1", "secret_key": "test_x"}),
-    ProviderTools(Http(), SystemClock(), sandbox=False),
+    ProviderTools(Http(), SystemClock(), sandbox=True),
 )
 
 

@@ -128,7 +128,7 @@ async def real_yookassa() -> AsyncIterator[World]:
     shop = os.environ["FERRYMAN_TEST_YOOKASSA_SHOP_ID"]
     key = os.environ["FERRYMAN_TEST_YOOKASSA_SECRET_KEY"]
     http = Http()
-    tools = ProviderTools(http, SystemClock(), sandbox=False)
+    tools = ProviderTools(http, SystemClock(), sandbox=True)
     try:
         yield World(
             provider=YooKassa(ShopConfig.model_validate({"shop_id": shop, "secret_key": key}), tools),

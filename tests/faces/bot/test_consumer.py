@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from sqlalchemy import text
 
 from ferryman.faces.bot import consumer, inbox
@@ -203,3 +204,22 @@ async def test_two_processes_share_the_work_and_repeat_nothing(tools: Tools) -> 
         await one.receive(*(message(number, chat=number % 20) for number in range(1, 101)))
         await one.sees(*["done"] * 100)
     assert sorted(one.handled + other.handled) == list(range(1, 101))
+
+
+async def test_a_cancellation_is_never_lost_among_the_news(tools: Tools, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before Python 3.12, wait_for forgets one that arrives just after what it waits for."""
+
+    async def nothing(_: Consumer) -> bool:
+        return False
+
+    monkeypatch.setattr(Consumer, "_take", nothing)
+    for turns in range(6):
+        working = Desk(tools).consumer()
+        task = asyncio.create_task(working.run(asyncio.Event()))
+        await asyncio.sleep(0.02)
+        working.wake()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        _, waiting = await asyncio.wait([task], timeout=3)
+        assert not waiting

@@ -59,6 +59,7 @@ class BotFace:
             ending.set()
             await working
         finally:
+            ending.set()
             for task in (stop, working, *beside):
                 task.cancel()
             outcomes = await asyncio.gather(working, *beside, return_exceptions=True)

@@ -47,8 +47,10 @@ class Consumer:
             while not stopping.is_set():
                 self._news.clear()
                 if not await self._take():
+                    # Not wait_for: before Python 3.12 it may lose a cancellation that comes together with the news.
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._news.wait(), IDLE_SECONDS)
+                        async with asyncio.timeout(IDLE_SECONDS):
+                            await self._news.wait()
             if self._running:
                 await asyncio.wait(self._running.values(), timeout=DRAIN_SECONDS)
         finally:
