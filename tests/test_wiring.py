@@ -1,6 +1,5 @@
 """Wiring: the tools are built once from settings, and closed with the block that built them."""
 
-import io
 from pathlib import Path
 
 import psycopg
@@ -90,10 +89,8 @@ def test_no_secret_of_ours_is_ever_logged(settings: Settings) -> None:
         database_url=SecretStr("postgresql://user:hunter2hunter2@host/name"),
     )
     wiring.secrets_of_ours(told)
-    secrets = [key, wiring.hook_secret(told), "operator-token-of-the-tests", "hunter2hunter2", "abcdefghijklmnopqrs"]
-    lines = io.StringIO()
-    lines.write(log.redactor.text(" ".join([*secrets, "123456789:AAabcdefghijklmnopqrstuvwxyz0123456"])))
-    lines.write(log.redactor.text("postgresql://user:hunter2hunter2@host/name"))
-    for secret in secrets[:3] + ["AAabcdefghijklmnopqrs"]:
-        assert secret not in lines.getvalue()
-    assert "user:hunter2hunter2@" not in lines.getvalue()
+    token = "123456789:AAabcdefghijklmnopqrstuvwxyz0123456"
+    url = "postgresql://user:hunter2hunter2@host/name"
+    for secret in (key, wiring.hook_secret(told), "operator-token-of-the-tests", token, url):
+        assert secret not in log.redactor.text(f"before {secret} after")
+    assert "hunter2" not in log.redactor.text(url)

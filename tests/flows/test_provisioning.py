@@ -10,7 +10,9 @@ from ferryman.fleet.node import Key
 from ferryman.fleet.panel import Seen
 from ferryman.flows import buying, provisioning, setup
 from ferryman.kit.http import Http
-from ferryman_sandbox.xui import vless_ws_tls
+from ferryman_sandbox.emulator import serve
+from ferryman_sandbox.store import Store
+from ferryman_sandbox.xui import XuiEmulator, vless_reality, vless_ws_tls
 from tests.support.messages import Outbox
 from tests.support.shop import Town
 
@@ -199,6 +201,41 @@ async def test_an_inbound_added_to_a_node_gets_everybodys_client(shop: Town) -> 
     assert await keys(shop) == READY
 
 
+async def test_a_node_moved_to_another_panel_gets_everybodys_client_there(shop: Town) -> None:
+    for person in range(2):
+        await buy(shop, person + 1)
+    await shop.work()
+    fresh = XuiEmulator(
+        Store(":memory:"),
+        version="3.6.0",
+        base_path="/base/",
+        api_token="panel-token",
+        inbounds=[vless_reality(port=21443)],
+    )
+    server = await serve(fresh.app)
+    shop.servers.append(server)
+    shop.spec["nodes"][0]["url"] = f"{server.url}/base/"
+    await setup.apply(shop.tools, setup.Shop.model_validate(shop.spec))
+    await shop.work()
+    assert fresh.panel.state.records.keys() == shop.panels["de-1"].panel.state.records.keys()
+    assert await keys(shop) == READY
+    assert await shop.value("SELECT count(*) FROM money_without_key") == 0
+
+
+async def test_a_renewal_reaches_every_node_and_a_later_run_writes_nothing_more(shop: Town) -> None:
+    customer = await shop.customer()
+    for _ in range(2):
+        await shop.webhook(shop.pay(await shop.order(customer)))
+        await shop.work()
+    assert await keys(shop) == READY
+    for panel in shop.panels.values():
+        panel.calls.clear()
+    await shop.rows("UPDATE keys SET seen_revision = 0 RETURNING id")
+    await back_to_work(shop)
+    written = [call for panel in shop.panels.values() for call in panel.calls if call["method"] == "POST"]
+    assert (await keys(shop), written) == (READY, [])
+
+
 async def test_a_late_run_with_an_old_revision_leaves_the_key_in_doubt_not_in_order(shop: Town) -> None:
     await buy(shop)
     await shop.work()
@@ -218,9 +255,7 @@ async def test_a_key_that_keeps_failing_is_tried_ever_less_often(shop: Town) -> 
     await shop.work()
     waits = []
     for _ in range(9):
-        row = await shop.rows(
-            "SELECT k.try_at FROM keys k JOIN nodes n ON n.id = k.node_id WHERE n.name = 'nl-1'"
-        )
+        row = await shop.rows("SELECT k.try_at FROM keys k JOIN nodes n ON n.id = k.node_id WHERE n.name = 'nl-1'")
         waits.append((row[0].try_at - shop.tools.clock.now()).total_seconds())
         shop.tools.clock.advance(seconds=max(waits[-1], 0) + 1)  # type: ignore[attr-defined]
         await provisioning.sweep(shop.tools)

@@ -51,6 +51,7 @@ async def test_a_purchase_and_a_renewal_reach_a_real_panel(tools: Tools, outbox:
             seen = await panel.see(email)
             assert seen is not None
             assert seen.enabled
+            assert seen.ends_at is not None
             ends.append(seen.ends_at)
         assert (ends[1] - ends[0]).days == 90
         assert await shop.value("SELECT count(*) FROM money_without_key") == 0

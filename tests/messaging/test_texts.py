@@ -125,7 +125,7 @@ def test_dates_are_the_day_in_utc() -> None:
 
 
 def test_html_escapes_what_people_wrote_and_plain_does_not() -> None:
-    arguments = {"icon": "🚤", "title": '<b>&"\'🙂'}
+    arguments = {"icon": "🚤", "title": "<b>&\"'🙂"}
     assert voice("en").html("button-sub-ended", **arguments) == "⌛ 🚤 &lt;b&gt;&amp;&quot;&#x27;🙂"
     assert voice("en").plain("button-sub-ended", **arguments) == "⌛ 🚤 <b>&\"'🙂"
 

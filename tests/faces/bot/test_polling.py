@@ -89,9 +89,7 @@ async def test_nothing_is_confirmed_that_could_not_be_kept(
         await sees(tools, "one")
 
 
-async def test_an_update_that_telegram_sends_twice_is_kept_once(
-    tools: Tools, telegram: Telegram, anna: Person
-) -> None:
+async def test_an_update_that_telegram_sends_twice_is_kept_once(tools: Tools, telegram: Telegram, anna: Person) -> None:
     anna.cloud.updates.duplicates_left = 2
     anna.write("one")
     anna.write("two")

@@ -33,9 +33,7 @@ async def test_changed_texts_are_set_again(
     assert telegram_world.called("setMyCommands") == 6
 
 
-async def test_what_failed_half_way_is_done_again(
-    tools: Tools, telegram: Telegram, telegram_world: Messenger
-) -> None:
+async def test_what_failed_half_way_is_done_again(tools: Tools, telegram: Telegram, telegram_world: Messenger) -> None:
     telegram_world.fault(mode="html", route="setMyCommands")
     with pytest.raises(Unreachable):
         await introduce(tools, telegram)

@@ -1,0 +1,61 @@
+"""`ferryman` as a person runs it: a process of its own, with nothing in its environment but what they set."""
+
+import asyncio
+import os
+import shutil
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+TOKEN = "123456:AAF-token-of-the-tests-0000000000000"
+SECRETS = ("AAF-token-of-the-tests", "panel-token", "live_key_of_the_tests", "operator-token-of-the-tests", "hunter2")
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command answered. No answer of any command may show a traceback or a secret."""
+
+    code: int
+    out: str
+    err: str
+
+    def __post_init__(self) -> None:
+        for word in ("Traceback", 'File "', *SECRETS):
+            assert word not in self.out + self.err, self.out + self.err
+
+
+@dataclass
+class Shell:
+    folder: Path
+    variables: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        mine = {name: value for name, value in os.environ.items() if not name.startswith("FERRYMAN_")}
+        mine.pop("DATABASE_URL", None)
+        return {**mine, "PYTHONWARNINGS": "error::ResourceWarning", **self.variables}
+
+    async def start(self, *words: str) -> asyncio.subprocess.Process:
+        """The command, running, in a process group of its own."""
+        beside = Path(sys.executable).parent / "ferryman"
+        command = str(beside) if beside.exists() else shutil.which("ferryman")
+        assert command is not None
+        return await asyncio.create_subprocess_exec(
+            command,
+            *words,
+            cwd=self.folder,
+            env=self.environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+
+    async def ferryman(self, *words: str, **variables: str) -> Said:
+        """The command, to its end. A variable set to "" is as if it were not set."""
+        given = {**self.variables, **variables}
+        shell = Shell(self.folder, {name: value for name, value in given.items() if value})
+        process = await shell.start(*words)
+        out, err = await asyncio.wait_for(process.communicate(), 60)
+        assert process.returncode is not None
+        return Said(process.returncode, out.decode(), err.decode())
