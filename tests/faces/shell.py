@@ -1,11 +1,12 @@
 """`ferryman` as a person runs it: a process of its own, with nothing in its environment but what they set."""
 
 import asyncio
-import os
 import shutil
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tests.support.processes import surroundings
 
 TOKEN = "123456:AAF-token-of-the-tests-0000000000000"
 SECRETS = ("AAF-token-of-the-tests", "panel-token", "live_key_of_the_tests", "operator-token-of-the-tests", "hunter2")
@@ -29,12 +30,6 @@ class Shell:
     folder: Path
     variables: dict[str, str] = field(default_factory=dict)
 
-    @property
-    def environment(self) -> dict[str, str]:
-        mine = {name: value for name, value in os.environ.items() if not name.startswith("FERRYMAN_")}
-        mine.pop("DATABASE_URL", None)
-        return {**mine, "PYTHONWARNINGS": "error::ResourceWarning", **self.variables}
-
     async def start(self, *words: str) -> asyncio.subprocess.Process:
         """The command, running, in a process group of its own."""
         beside = Path(sys.executable).parent / "ferryman"
@@ -44,7 +39,7 @@ class Shell:
             command,
             *words,
             cwd=self.folder,
-            env=self.environment,
+            env=surroundings(**self.variables),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

@@ -426,3 +426,25 @@ async def test_a_refused_create_ends_the_attempt_and_says_so(shop: Town) -> None
 def milliseconds(moment: datetime) -> int:
     """Rounded up, as the client writes it: paid time is never shortened by a conversion."""
     return math.ceil(moment.timestamp() * 1000)
+
+
+async def test_a_promised_link_that_never_came_about_is_taken_back_in_words(shop: Town, outbox: Outbox) -> None:
+    shop.bank.weather.add(Fault.from_json({"mode": "drop_before", "route": "/v3/payments", "times": -1}))
+    assert (await shop.order(await shop.customer())).pay_url is None
+    shop.tools.clock.advance(hours=24)  # type: ignore[attr-defined]
+    shop.bank.weather.clear()
+    await shop.later(seconds=1)
+    await shop.work()
+    assert await shop.value("SELECT state FROM payments") == "cancelled"
+    assert await shop.rows("SELECT kind FROM notices") == [("payment_cancelled",)]
+
+
+async def test_a_provider_whose_settings_cannot_be_opened_keeps_the_order_and_sends_the_link_later(shop: Town) -> None:
+    sealed = await shop.value("SELECT sealed_config FROM payment_methods")
+    await shop.rows("UPDATE payment_methods SET sealed_config = :no RETURNING name", no=b"sealed with another key")
+    assert (await shop.order(await shop.customer())).pay_url is None
+    await shop.rows("UPDATE payment_methods SET sealed_config = :yes RETURNING name", yes=sealed)
+    await shop.later(seconds=11)
+    await shop.work()
+    assert await shop.value("SELECT state FROM payments") == "pending"
+    assert await shop.value("SELECT kind FROM notices") == "payment_link"

@@ -18,6 +18,7 @@ from ferryman.kit.errors import Refused, Unreachable
 from ferryman.kit.jobs import Jobs, Pace
 from tests.kit.hanging_worker import NAMES, PACE
 from tests.support.chat import until
+from tests.support.processes import surroundings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -308,7 +309,7 @@ async def test_the_jobs_of_a_killed_worker_are_taken_over_even_when_their_twins_
         bench.jobs.add(name, bench.note)
         await bench.defer(name, lock=lane, once=lane, what=name)
     command = [sys.executable, "-m", "tests.kit.hanging_worker", database_url]
-    child = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
+    child = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=surroundings(), stdout=asyncio.subprocess.PIPE)
     assert child.stdout is not None
     for _ in NAMES:
         assert await child.stdout.readline() == b"begun\n"

@@ -15,6 +15,7 @@ import pytest
 
 from ferryman.kit.errors import Misconfigured
 from ferryman.kit.postgres import LONGEST_SOCKET_FOLDER, EmbeddedPostgres
+from tests.support.processes import surroundings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -65,7 +66,7 @@ def kept(url: str) -> list[str]:
 def another_user(folder: Path) -> Iterator[subprocess.Popen[str]]:
     """A process that has started the same database; killed at the end, if not before."""
     command = [sys.executable, "-m", "tests.kit.database_user", str(folder)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
+    with subprocess.Popen(command, cwd=ROOT, env=surroundings(), stdout=subprocess.PIPE, text=True) as child:
         try:
             assert child.stdout is not None
             assert child.stdout.readline() == "started\n"

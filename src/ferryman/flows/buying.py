@@ -107,11 +107,11 @@ async def open_payment(tools: Tools, payment_id: int, *, late: bool = False) -> 
             raise Refused(payment.reason or "This attempt to pay was given up; choose again.")
         if payment.state != Attempt.CREATING:
             return payment.pay_url
-        provider = await _provider(tools, session, payment.provider)
-        request = _request(payment)
     try:
+        async with tools.db.unit() as session:
+            provider = await _provider(tools, session, payment.provider)
         async with asyncio.timeout(PATIENCE_SECONDS):
-            at_provider = await provider.open(request)
+            at_provider = await provider.open(_request(payment))
     except (Retry, Misconfigured, TimeoutError) as error:
         _log.warning("payment_not_opened_yet", payment=payment.ref, why=str(error))
         return None
@@ -234,7 +234,8 @@ async def _opened_late(
     fact = await provider.find(request)
     if fact is None:
         async with tools.db.unit() as session:
-            await checkout.given_up(session, payment.id, "never opened at the provider")
+            if await checkout.given_up(session, payment.id, "never opened at the provider"):
+                await _tell(tools, session, payment, payment.order, Outcome.CANCELLED)
     return fact
 
 

@@ -33,7 +33,8 @@ async def to_the_checkout(anna: Person) -> str:
 
 async def pay(shop: Town) -> None:
     """At the bank, whose webhook arrives, and all jobs run."""
-    (payment,) = [kept["object"] for _, kept in shop.bank.store.all("payment")]
+    waiting = (kept["object"] for _, kept in shop.bank.store.all("payment"))
+    (payment,) = [one for one in waiting if one["status"] == "pending"]
     shop.bank.shop.pay(payment["id"])
     await shop.webhook(payment)
     await shop.work()
@@ -97,7 +98,8 @@ async def test_asking_whether_it_is_paid_keeps_the_way_to_pay(bot: RunningBot, s
     pay_page = anna.link()
     await anna.press(f"v1:check:{ref}", "Оплаты пока не видно")
     assert anna.link() == pay_page
-    (payment,) = [kept["object"] for _, kept in shop.bank.store.all("payment")]
+    waiting = (kept["object"] for _, kept in shop.bank.store.all("payment"))
+    (payment,) = [one for one in waiting if one["status"] == "pending"]
     shop.bank.shop.pay(payment["id"])
     await anna.press(f"v1:check:{ref}", "Оплата получена")
 
@@ -158,13 +160,14 @@ async def test_a_stranger_sees_nothing_of_anybodys(bot: RunningBot, shop: Town, 
     await bought(anna, shop)
     order, ref, token = (await shop.rows("SELECT o.ref, s.ref, s.token FROM orders o, subscriptions s"))[0]
     boris = anna.messenger.person(first_name="Boris")
+    # With one of his own, so that an answer about it cannot pass for a refusal.
+    await bought(boris, shop)
     for data in (f"v1:sub:{ref}", f"v1:key:{ref}", f"v1:check:{order}"):
         boris.start()
-        await boris.sees("Здравствуйте, Boris")
+        await until(lambda: boris.words().startswith("👋"), "the menu")
         boris.send_press(data, forged=True)
         await boris.sees("Такой подписки у вас нет")
     assert not any(token in str(message) for message in boris.shown())
-    assert not any("photo" in message for message in boris.shown())
 
 
 async def test_what_was_withdrawn_since_is_not_sold(bot: RunningBot, shop: Town, anna: Person) -> None:
