@@ -87,6 +87,14 @@ async def test_nobody_changes_the_books_afterwards(database: Database, books: Bo
     assert await books.accounts() == {"provider": 1000, "sales": -1000}
 
 
+async def test_nobody_empties_the_books(database: Database, books: Books) -> None:
+    await post(database, "a", ("provider:bank", TEN), ("sales", ledger.negative(TEN)))
+    with pytest.raises(IntegrityError, match="append-only"):
+        async with database.unit() as session:
+            await session.execute(text("TRUNCATE ledger_entries, ledger_transactions"))
+    assert await books.accounts() == {"provider": 1000, "sales": -1000}
+
+
 def test_only_what_sums_to_zero_per_currency_gets_in(database_url: str) -> None:
     amounts = st.integers(-(10**12), 10**12)
     legs = st.lists(st.tuples(amounts, st.sampled_from(["RUB", "XTR"]), st.booleans()), min_size=1, max_size=4)

@@ -172,8 +172,7 @@ async def test_play_money_is_refused_in_production(shop: Town) -> None:
     sealed = shop.tools.vault.seal(config)
     await shop.rows("UPDATE payment_methods SET sealed_config = :sealed RETURNING name", sealed=sealed)
     anna = await shop.customer()
-    with pytest.raises(Misconfigured, match="play money"):
-        await shop.order(anna)
+    assert (await shop.order(anna)).pay_url is None
     await rounds(shop, 2, hours=2)
     assert await shop.value("SELECT count(*) FROM ledger_entries") == 0
     assert await grants(shop) == 0

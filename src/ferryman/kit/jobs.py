@@ -146,7 +146,8 @@ class Jobs:
             name=lane,
             concurrency=concurrency,
             install_signal_handlers=False,
-            fetch_job_polling_interval=1.0,
+            # Nothing wakes the engine when a lock becomes free, only when a job is added: so it looks this often.
+            fetch_job_polling_interval=0.25,
             update_heartbeat_interval=self._pace.heartbeat,
             stalled_worker_timeout=self._pace.dead_after,
             shutdown_graceful_timeout=self._pace.drain,
