@@ -66,7 +66,7 @@ class Yard:
         with psycopg.connect(self.database_url, autocommit=True) as connection:
             return connection.execute(query.encode()).fetchall()
 
-    async def until(self, query: str, wanted: Any, what: str, seconds: float = 120.0, pause: float = 0.02) -> None:
+    async def until(self, query: str, wanted: Any, what: str, seconds: float = 300.0, pause: float = 0.02) -> None:
         """Ask the product's database until the query's one value is `wanted`."""
         deadline = time.monotonic() + seconds
         connection = await psycopg.AsyncConnection.connect(self.database_url, autocommit=True)

@@ -33,6 +33,7 @@ async def test_pressing_twice_finds_the_first_order_and_another_press_makes_anot
         "days": 30,
         "traffic_bytes": 0,
         "devices": 0,
+        "places": {"rule": "all"},
     }
 
 

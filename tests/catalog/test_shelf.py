@@ -75,7 +75,7 @@ def test_the_price_is_in_the_first_currency_that_both_sides_know() -> None:
 
 
 def test_an_order_remembers_everything_that_was_promised() -> None:
-    sold = plan("a", term(30), traffic_bytes=100 * GIGABYTE, devices=3)
+    sold = plan("a", term(30), traffic_bytes=100 * GIGABYTE, devices=3, places={"rule": "all"})
     assert sold.snapshot(sold.terms[0]) == {
         "plan": "a",
         "icon": "⛵",
@@ -83,6 +83,7 @@ def test_an_order_remembers_everything_that_was_promised() -> None:
         "days": 30,
         "traffic_bytes": 107_374_182_400,
         "devices": 3,
+        "places": {"rule": "all"},
     }
 
 

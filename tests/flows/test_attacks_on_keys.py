@@ -151,10 +151,10 @@ async def crowd(shop: Town) -> None:
 
 
 async def test_a_node_that_is_added_for_a_crowd_does_not_hold_up_a_settlement(shop: Town) -> None:
-    await shop.rows("UPDATE nodes SET state = 'off' WHERE name <> 'de-1' RETURNING id")
+    await shop.rows("UPDATE nodes SET mode = 'off' WHERE name <> 'de-1' RETURNING id")
     anna, new = await bought(shop), await node_id(shop, "fi-1")
     await crowd(shop)
-    await shop.rows("UPDATE nodes SET state = 'healthy' WHERE name = 'fi-1' RETURNING id")
+    await shop.rows("UPDATE nodes SET mode = 'active' WHERE name = 'fi-1' RETURNING id")
     count = "SELECT count(*) FROM keys WHERE node_id = :node"
 
     async def nearly_done() -> bool:
@@ -230,7 +230,7 @@ async def test_a_node_that_is_off_costs_no_endless_jobs(shop: Town, way: str) ->
     if way == "in trouble":
         shop.fault("de-1", mode="html", times=-1)
         await bought(shop)
-        await shop.rows("UPDATE nodes SET state = 'off' WHERE name = 'de-1' RETURNING id")
+        await shop.rows("UPDATE nodes SET mode = 'off' WHERE name = 'de-1' RETURNING id")
     else:
         await bought(shop)
         shop.spec["nodes"][0]["enabled"] = False

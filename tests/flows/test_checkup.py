@@ -62,7 +62,7 @@ async def test_an_empty_shop_names_what_is_missing(shop: Town) -> None:
 
 
 async def test_a_shop_whose_parts_are_all_switched_off_has_nothing_to_sell(shop: Town) -> None:
-    await shop.rows("UPDATE nodes SET state = 'off' RETURNING id")
+    await shop.rows("UPDATE nodes SET mode = 'off' RETURNING id")
     await shop.rows("UPDATE terms SET active = false RETURNING id")
     await shop.rows("UPDATE payment_methods SET enabled = false RETURNING name")
     found = await examined(shop)

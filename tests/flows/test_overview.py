@@ -26,7 +26,7 @@ async def test_each_way_to_be_left_without_a_key_is_in_it_and_leaves_it_when_men
         ("UPDATE keys SET seen_revision = NULL", "UPDATE keys SET seen_revision = wanted_revision"),
         ("UPDATE keys SET seen_revision = 0 WHERE id = 1", "UPDATE keys SET seen_revision = wanted_revision"),
         ("UPDATE subscriptions SET revision = 2", "UPDATE subscriptions SET revision = 1"),
-        ("UPDATE nodes SET state = 'off'", "UPDATE nodes SET state = 'healthy'"),
+        ("UPDATE nodes SET mode = 'off'", "UPDATE nodes SET mode = 'active'"),
     ):
         await shop.rows(f"{harm} RETURNING id")
         assert await stuck(shop) == [(ref, "keys missing")], harm
@@ -34,9 +34,15 @@ async def test_each_way_to_be_left_without_a_key_is_in_it_and_leaves_it_when_men
         assert await stuck(shop) == [], repair
 
 
-async def test_a_key_that_was_never_written_down_is_in_it(shop: Town) -> None:
+async def test_keys_that_were_never_written_down_are_in_it(shop: Town) -> None:
     ref = await sold(shop)
-    await shop.rows("DELETE FROM keys WHERE node_id = 1 RETURNING id")
+    await shop.rows("DELETE FROM keys RETURNING id")
+    assert await stuck(shop) == [(ref, "keys missing")]
+
+
+async def test_a_subscription_whose_nodes_were_not_chosen_yet_is_in_it(shop: Town) -> None:
+    ref = await sold(shop)
+    await shop.rows("UPDATE subscriptions SET placed_revision = 0 RETURNING id")
     assert await stuck(shop) == [(ref, "keys missing")]
 
 

@@ -66,7 +66,7 @@ async def test_a_node_that_goes_down_later_stays_in_the_link(shop: Town) -> None
 
 async def test_a_node_that_is_switched_off_leaves_the_link(shop: Town) -> None:
     await bought(shop)
-    await shop.rows("UPDATE nodes SET state = 'off' WHERE name = 'nl-1' RETURNING id")
+    await shop.rows("UPDATE nodes SET mode = 'off' WHERE name = 'nl-1' RETURNING id")
     assert len(links(await fetched(shop))) == 2
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ferryman.fleet import keyring
-from ferryman.fleet.node import Key
+from ferryman.fleet.key import Key
 from ferryman.fleet.panel import Seen
 from ferryman.flows import buying, provisioning, setup
 from ferryman.kit.http import Http
@@ -173,12 +173,12 @@ async def test_other_peoples_clients_beside_ours_are_left_alone(shop: Town) -> N
 
 
 async def test_a_node_added_later_gets_the_keys_of_everyone_who_is_paid_up(shop: Town) -> None:
-    await shop.rows("UPDATE nodes SET state = 'off' WHERE name = 'fi-1' RETURNING id")
+    await shop.rows("UPDATE nodes SET mode = 'off' WHERE name = 'fi-1' RETURNING id")
     for person in range(3):
         await buy(shop, person + 1)
     await shop.work()
     assert len(shop.clients("fi-1")) == 0
-    await shop.rows("UPDATE nodes SET state = 'healthy' WHERE name = 'fi-1' RETURNING id")
+    await shop.rows("UPDATE nodes SET mode = 'active' WHERE name = 'fi-1' RETURNING id")
     await back_to_work(shop)
     assert len(shop.clients("fi-1")) == 3
 

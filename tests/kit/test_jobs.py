@@ -39,7 +39,8 @@ class Bench:
             return await self.jobs.defer(session, name, **options)  # type: ignore[arg-type]
 
     async def waiting(self) -> int:
-        return int(await self.value("SELECT count(*) FROM procrastinate_jobs"))
+        # The engine's own look for dead workers comes round by the clock, in the middle of any test.
+        return int(await self.value("SELECT count(*) FROM procrastinate_jobs WHERE task_name <> 'take_over'"))
 
     async def value(self, query: str) -> Any:
         async with self.database.unit() as session:

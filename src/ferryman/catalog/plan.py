@@ -10,10 +10,16 @@ from ferryman.kit.db import Base
 from ferryman.kit.money import Money
 
 GIGABYTE = 1024**3
+EVERYWHERE: dict[str, Any] = {"rule": "all"}
 
 
 class Plan(Base):
-    """A plan as the operator sells it. `title` and `description` are texts by language code ("ru", "en")."""
+    """A plan as the operator sells it. `title` and `description` are texts by language code ("ru", "en").
+
+    `places` says where its keys are: `{"rule": "all"}`; `{"rule": "these", "codes": ["nl", …]}`, the named locations;
+    or `{"rule": "one", "codes": […], "switch_hours": 24}`, one location of the customer's choice (among all when no
+    code is named), to be changed once in so many hours, 0 = at any time.
+    """
 
     __tablename__ = "plans"
 
@@ -24,6 +30,7 @@ class Plan(Base):
     description: Mapped[dict[str, Any]]
     traffic_bytes: Mapped[int] = mapped_column(BigInteger, default=0)  # 0 = unlimited
     devices: Mapped[int] = mapped_column(default=0)  # 0 = unlimited
+    places: Mapped[dict[str, Any]] = mapped_column(default=EVERYWHERE, server_default='{"rule": "all"}')
     position: Mapped[int] = mapped_column(default=0)
     active: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -40,6 +47,7 @@ class Plan(Base):
             "days": term.days,
             "traffic_bytes": self.traffic_bytes,
             "devices": self.devices,
+            "places": self.places,
         }
 
 

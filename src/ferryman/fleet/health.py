@@ -28,7 +28,7 @@ async def noted(session: AsyncSession, node_id: int, outcomes: Sequence[Ferryman
         node.failures += 1
         node.try_at = now + timedelta(seconds=min(2.0 ** min(node.failures, 10), LONGEST_PAUSE))
         node.trouble = str(troubles[0])[:300]
-        if node.failures >= DOWN_AFTER and node.state == NodeState.HEALTHY:
+        if node.failures >= DOWN_AFTER and node.state != NodeState.DOWN:
             node.state = NodeState.DOWN
             _log.error("node_down", node=node.name, why=node.trouble)
         return

@@ -9,14 +9,15 @@ from sqlalchemy import case, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ferryman.fleet.node import Key, Node, NodeState
+from ferryman.fleet.key import Key
+from ferryman.fleet.node import IN_USE, Node
 from ferryman.fleet.panel import Seen
 
 # Seconds until a key that failed is tried again; doubles up to this.
 LONGEST_BACKOFF = 60.0
 IN_DOUBT = 0
 OVERLAP = timedelta(seconds=5)
-OWED = Key.seen_revision.is_distinct_from(Key.wanted_revision)
+OWED = or_(Key.seen_revision.is_distinct_from(Key.wanted_revision), ~Key.wanted)
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Readiness:
 
 async def serving_nodes(session: AsyncSession) -> list[Node]:
     """Nodes that the operator wants in use, whatever their health."""
-    return list(await session.scalars(select(Node).where(Node.state != NodeState.OFF).order_by(Node.position, Node.id)))
+    return list(await session.scalars(select(Node).where(IN_USE).order_by(Node.position, Node.id)))
 
 
 async def owe(session: AsyncSession, subscription_id: int, revision: int, nodes: Iterable[int], now: datetime) -> None:
@@ -76,7 +77,7 @@ async def next_try(session: AsyncSession, node_id: int) -> datetime | None:
     """When the next key of a node is to be tried, not before its panel may be called; None when all are in order."""
     when = func.greatest(func.min(Key.try_at), func.min(Node.try_at))
     found: datetime | None = await session.scalar(
-        select(when).join(Node, Node.id == Key.node_id).where(Key.node_id == node_id, OWED, Node.state != NodeState.OFF)
+        select(when).join(Node, Node.id == Key.node_id).where(Key.node_id == node_id, OWED, IN_USE)
     )
     return found
 
@@ -86,7 +87,7 @@ async def nodes_with_debts(session: AsyncSession, now: datetime) -> list[int]:
     found = await session.scalars(
         select(Key.node_id)
         .join(Node, Node.id == Key.node_id)
-        .where(OWED, Key.try_at <= now, Node.state != NodeState.OFF, or_(Node.try_at.is_(None), Node.try_at <= now))
+        .where(OWED, Key.try_at <= now, IN_USE, or_(Node.try_at.is_(None), Node.try_at <= now))
         .distinct()
     )
     return list(found)
@@ -143,7 +144,7 @@ async def readiness(session: AsyncSession, subscription_id: int) -> Readiness:
             func.count().filter(OWED, Key.failures > 0),
         )
         .join(Node, Node.id == Key.node_id)
-        .where(Key.subscription_id == subscription_id, Node.state != NodeState.OFF)
+        .where(Key.subscription_id == subscription_id, IN_USE)
     )
     ready, untried, failing = row.one()
     return Readiness(ready, untried, failing)
@@ -154,7 +155,7 @@ async def of_subscription(session: AsyncSession, subscription_id: int) -> list[K
     rows = await session.execute(
         select(Node, (~OWED).label("ready"))
         .join(Key, Key.node_id == Node.id)
-        .where(Key.subscription_id == subscription_id, Node.state != NodeState.OFF)
+        .where(Key.subscription_id == subscription_id, IN_USE)
         .order_by(Node.position, Node.id)
     )
     return [KeyView(node.name, node.title, node.flag, ready) for node, ready in rows]

@@ -1,65 +1,101 @@
-"""Node, its Inbounds, and Key: what one subscription is owed on one node, and what was last seen there."""
+"""Node and its Inbounds: where keys are put, what the operator wants of it, and how it does."""
 
 import enum
 from datetime import datetime
 from typing import Any
 
 from pydantic import SecretStr
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, func, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from ferryman.fleet.location import Location
 from ferryman.fleet.panel import PanelAccess, PanelInbound
 from ferryman.kit.db import Base
 from ferryman.kit.secrets import Vault
 
 
+class NodeMode(enum.StrEnum):
+    """What the operator wants. DRAINING: serves whom it has and takes nobody new; OFF: out of use, may come back;
+    RETIRED: gone for good, never called again."""
+
+    ACTIVE = "active"
+    DRAINING = "draining"
+    OFF = "off"
+    RETIRED = "retired"
+
+
 class NodeState(enum.StrEnum):
-    """HEALTHY and DOWN are what we see; OFF is what the operator wants."""
+    """What we see."""
 
     HEALTHY = "healthy"
+    DEGRADED = "degraded"
     DOWN = "down"
-    OFF = "off"
 
 
 class Node(Base):
-    """Where a node is, how its panel is reached (sealed), and how it does. `address` is what customers connect to."""
+    """Where a node is, how its panel is reached (sealed), and how it does. `address` is what customers connect to.
+
+    Capacities are the operator's: clients at a time, and bytes in thirty days; 0 = no limit. `try_at`: after trouble,
+    when the panel may be called again. `quarantined_at`: since when its customers are served by other nodes.
+    """
 
     __tablename__ = "nodes"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
-    title: Mapped[dict[str, Any]]
-    city: Mapped[dict[str, Any]]
-    country: Mapped[str]
+    location_id: Mapped[int] = mapped_column(ForeignKey("locations.id"))
     panel: Mapped[str]
     address: Mapped[str]
     sealed_access: Mapped[bytes]
+    mode: Mapped[str] = mapped_column(default=NodeMode.ACTIVE, server_default=NodeMode.ACTIVE)
+    position: Mapped[int] = mapped_column(default=0)
+    priority: Mapped[int] = mapped_column(default=50, server_default="50")  # 0 to 100, higher is preferred
+    capacity_clients: Mapped[int] = mapped_column(default=0, server_default="0")
+    capacity_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     state: Mapped[str] = mapped_column(default=NodeState.HEALTHY)
+    state_since: Mapped[datetime] = mapped_column(server_default=func.now())
+    quarantined_at: Mapped[datetime | None]
     trouble: Mapped[str | None]
     failures: Mapped[int] = mapped_column(default=0)
-    try_at: Mapped[datetime | None]  # after trouble: when the panel is called again; None = any time
-    position: Mapped[int] = mapped_column(default=0)
+    successes: Mapped[int] = mapped_column(default=0, server_default="0")
+    try_at: Mapped[datetime | None]
     panel_version: Mapped[str] = mapped_column(default="")
+    latency_ms: Mapped[int | None]
+    clock_skew: Mapped[int | None]  # seconds, the panel's clock minus ours
     checked_at: Mapped[datetime | None]
+    audited_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    location: Mapped[Location] = relationship(lazy="joined", innerjoin=True)
     inbounds: Mapped[list["Inbound"]] = relationship(order_by="Inbound.panel_id", lazy="selectin")
 
     __table_args__ = (
-        CheckConstraint("state IN ('healthy', 'down', 'off')", name="state_known"),
-        CheckConstraint("country ~ '^[A-Z]{2}$'", name="country_is_iso"),
+        CheckConstraint("mode IN ('active', 'draining', 'off', 'retired')", name="mode_known"),
+        CheckConstraint("state IN ('healthy', 'degraded', 'down')", name="state_known"),
+        CheckConstraint("priority BETWEEN 0 AND 100", name="priority_in_range"),
+        CheckConstraint("capacity_clients >= 0 AND capacity_bytes >= 0", name="capacities_not_negative"),
     )
 
     @property
+    def title(self) -> dict[str, Any]:
+        return self.location.title
+
+    @property
     def flag(self) -> str:
-        """The country's flag as an emoji: two regional indicator symbols."""
-        return "".join(chr(0x1F1E6 + ord(letter) - ord("A")) for letter in self.country)
+        return self.location.flag
+
+    @property
+    def in_use(self) -> bool:
+        return self.mode in (NodeMode.ACTIVE, NodeMode.DRAINING)
 
     def access(self, vault: Vault) -> PanelAccess:
         """How the panel is reached. Raises Misconfigured when the key it was sealed with is missing."""
         opened = vault.open(self.sealed_access)
-        for secret in ("token", "password"):
-            opened[secret] = SecretStr(opened[secret]) if opened[secret] else None
+        for secret in ("token", "password", "totp"):
+            opened[secret] = SecretStr(opened[secret]) if opened.get(secret) else None
         return PanelAccess(**opened)
+
+
+IN_USE = Node.mode.in_([NodeMode.ACTIVE, NodeMode.DRAINING])
 
 
 class Inbound(Base):
@@ -77,6 +113,7 @@ class Inbound(Base):
     remark: Mapped[str]
     enabled: Mapped[bool] = mapped_column(default=True)
     link: Mapped[dict[str, Any]]
+    tags: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
 
     __table_args__ = (UniqueConstraint("node_id", "panel_id"), CheckConstraint("port BETWEEN 0 AND 65535", name="port"))
 
@@ -86,30 +123,30 @@ class Inbound(Base):
         self.port, self.remark, self.enabled, self.link = seen.port, seen.remark, seen.enabled, dict(seen.link)
 
 
-class Key(Base):
-    """Desired against seen: the key is in order when `seen_revision` equals `wanted_revision`.
+class NodeSample(Base):
+    """How a node did at one moment, for the history that an operator looks at. Bytes: since the sample before."""
 
-    `seen_revision` NULL: the node has never shown this client. 0: it has, but what it holds now is in doubt.
-    """
-
-    __tablename__ = "keys"
+    __tablename__ = "node_samples"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    subscription_id: Mapped[int] = mapped_column(ForeignKey("subscriptions.id"))
     node_id: Mapped[int] = mapped_column(ForeignKey("nodes.id"))
-    wanted_revision: Mapped[int]
-    seen_revision: Mapped[int | None]
-    seen_at: Mapped[datetime | None]
-    up: Mapped[int] = mapped_column(default=0, server_default="0")
-    down: Mapped[int] = mapped_column(default=0, server_default="0")
-    failures: Mapped[int] = mapped_column(default=0, server_default="0")
-    error: Mapped[str | None]
-    try_at: Mapped[datetime]
-    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    at: Mapped[datetime]
+    state: Mapped[str]
+    latency_ms: Mapped[int | None]
+    clients: Mapped[int]
+    online: Mapped[int]
+    up: Mapped[int] = mapped_column(BigInteger)
+    down: Mapped[int] = mapped_column(BigInteger)
 
-    __table_args__ = (
-        UniqueConstraint("subscription_id", "node_id"),
-        Index(
-            "ix_keys_owed", "node_id", "try_at", postgresql_where=text("seen_revision IS DISTINCT FROM wanted_revision")
-        ),
-    )
+    __table_args__ = (Index("ix_node_samples_node_id_at", "node_id", "at"),)
+
+
+class FleetEpoch(Base):
+    """One row. The number grows with every change of the fleet that may move keys; see `subscriptions.placed_epoch`."""
+
+    __tablename__ = "fleet_epoch"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    epoch: Mapped[int] = mapped_column(BigInteger)
+
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)

@@ -3,7 +3,7 @@
 A panel type is one file or one small package plus one line under the entry-point group `ferryman.panels`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Protocol
@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Protocol
 from pydantic import SecretStr
 
 from ferryman.kit.clock import Clock
+from ferryman.kit.errors import FerrymanError
 from ferryman.kit.http import Http
 
 GROUP = "ferryman.panels"
@@ -18,9 +19,10 @@ GROUP = "ferryman.panels"
 
 @dataclass(frozen=True)
 class PanelAccess:
-    """How one panel is reached. `pin` is a certificate's SHA-256 in hex; with `insecure` nothing is verified.
+    """How one panel is reached. Either `token`, or `username` and `password`.
 
-    Either `token`, or `username` and `password`.
+    `totp` is the base32 secret of the panel user's second factor. The certificate is verified against the usual
+    authorities, or against `ca` (PEM), or by its `pin` (SHA-256 in hex), or not at all with `insecure`.
     """
 
     url: str
@@ -29,6 +31,8 @@ class PanelAccess:
     password: SecretStr | None = None
     pin: str = ""
     insecure: bool = False
+    totp: SecretStr | None = None
+    ca: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,10 @@ class Access:
 
 @dataclass(frozen=True)
 class Seen:
-    """A client as the panel shows it. Bytes are the panel's own counters since its last reset."""
+    """A client as the panel shows it. Bytes are the panel's own counters since its last reset.
+
+    `flawed` says what no `Access` can express and `put` mends: entries twice in one inbound, parts that disagree.
+    """
 
     email: str
     uuid: str
@@ -66,6 +73,7 @@ class Seen:
     inbounds: tuple[int, ...]
     up: int = 0
     down: int = 0
+    flawed: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,6 +97,16 @@ class PanelReport:
     version: str
     core_running: bool
     clock_skew: float | None = None
+
+
+@dataclass(frozen=True)
+class NewInbound:
+    """A VLESS inbound with REALITY to be made, keys by the panel. `target` is host:port of the site it looks like."""
+
+    remark: str
+    port: int
+    target: str
+    server_name: str
 
 
 @dataclass(frozen=True)
@@ -124,4 +142,31 @@ class VpnPanel(Protocol):
 
     async def drop(self, email: str) -> None:
         """Make the panel hold no such client; one that is absent already is a success."""
+        ...
+
+    def everyone(self) -> AsyncIterator[Sequence[Seen]]:
+        """Every client of the panel, ours or not, a page at a time, in as few calls as the panel allows.
+
+        A client that changes while the pages are read may be shown twice or not at all: absence here is a reason to
+        look, never a proof.
+        """
+        ...
+
+    async def put_many(self, accesses: Sequence[Access]) -> Sequence[Seen | FerrymanError]:
+        """As `put` for each, in as few calls as the panel allows; an outcome for each, in their order.
+
+        What failed for one is its outcome; what stops all of them (no panel, no credentials) is raised.
+        """
+        ...
+
+    async def drop_many(self, emails: Sequence[str]) -> Sequence[FerrymanError | None]:
+        """As `drop` for each, in as few calls as the panel allows; an outcome for each, in their order."""
+        ...
+
+    async def online(self) -> frozenset[str]:
+        """Names of the clients with a connection now, as far as the panel knows (it looks every 5 to 20 s)."""
+        ...
+
+    async def open_inbound(self, wanted: NewInbound) -> PanelInbound:
+        """Make an inbound with fresh keys; answers what the panel shows. Raises Refused when the port is taken."""
         ...

@@ -8,7 +8,7 @@ from sqlalchemy import select, text
 from ferryman.billing import methods
 from ferryman.billing.methods import Method
 from ferryman.catalog import shelf
-from ferryman.fleet.node import Node, NodeState
+from ferryman.fleet.node import IN_USE, Node
 from ferryman.flows.tools import Tools
 from ferryman.kit.errors import AccessDenied, FerrymanError, Misconfigured, Retry
 
@@ -71,7 +71,7 @@ async def _shop(tools: Tools) -> AsyncIterator[Finding]:
     async with tools.db.unit() as session:
         plans = await shelf.on_sale(session)
         ways = await methods.enabled(session)
-        nodes = len(list(await session.scalars(select(Node.id).where(Node.state != NodeState.OFF))))
+        nodes = len(list(await session.scalars(select(Node.id).where(IN_USE))))
     yield Finding("plans", bool(plans), f"{len(plans)} on sale", "" if plans else f"Nothing is on sale. {how}")
     yield Finding("payments", bool(ways), f"{len(ways)} switched on", "" if ways else f"Nobody can pay. {how}")
     yield Finding("nodes", nodes > 0, f"{nodes} in use", "" if nodes else f"There is no node for keys. {how}")
@@ -89,7 +89,7 @@ async def _provider(tools: Tools, name: str) -> Finding:
 
 async def _node(tools: Tools, node: Node) -> Finding:
     what = f"node {node.name}"
-    if node.state == NodeState.OFF:
+    if not node.in_use:
         return Finding(what, True, "switched off")
     try:
         panel = tools.connections.to(node)

@@ -50,9 +50,11 @@ LISTS = {
         SELECT c.first_name AS customer, n.kind, n.state, n.created_at, n.sent_at
         FROM notices n JOIN customers c ON c.id = n.customer_id ORDER BY n.id DESC LIMIT :rows""",
     "nodes": """
-        SELECT n.name, n.country, n.state, n.trouble, n.panel_version AS version,
+        SELECT n.name, l.country, CASE WHEN n.mode = 'active' THEN n.state ELSE n.mode END AS state, n.trouble,
+               n.panel_version AS version,
                count(k.id) FILTER (WHERE k.seen_revision IS NOT DISTINCT FROM k.wanted_revision) AS keys
-        FROM nodes n LEFT JOIN keys k ON k.node_id = n.id GROUP BY n.id ORDER BY n.position, n.id""",
+        FROM nodes n JOIN locations l ON l.id = n.location_id LEFT JOIN keys k ON k.node_id = n.id
+        WHERE n.mode <> 'retired' GROUP BY n.id, l.id ORDER BY n.position, n.id""",
 }
 
 

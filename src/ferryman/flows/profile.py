@@ -5,7 +5,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ferryman.delivery.profile import Entry, Profile
 from ferryman.delivery.share_links import Identity, LinkInbound
-from ferryman.fleet.node import Key, Node, NodeState
+from ferryman.fleet.key import Key
+from ferryman.fleet.node import IN_USE, Node
 from ferryman.flows.tools import Tools
 from ferryman.messaging.texts import Voice, voice
 from ferryman.people.customer import Customer
@@ -48,7 +49,7 @@ async def _held(session: AsyncSession, subscription: Subscription) -> list[tuple
     rows = await session.execute(
         select(Key, Node)
         .join(Node, Node.id == Key.node_id)
-        .where(Key.subscription_id == subscription.id, Key.seen_revision.is_not(None), Node.state != NodeState.OFF)
+        .where(Key.subscription_id == subscription.id, Key.seen_revision.is_not(None), IN_USE)
         .order_by(Node.position, Node.id)
     )
     return [(key, node) for key, node in rows]

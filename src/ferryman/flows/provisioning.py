@@ -13,7 +13,8 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ferryman.fleet import health, keyring
-from ferryman.fleet.node import Key, Node, NodeState
+from ferryman.fleet.key import Key
+from ferryman.fleet.node import IN_USE, Node
 from ferryman.fleet.panel import Access, Seen, VpnPanel
 from ferryman.flows.announcing import announce
 from ferryman.flows.tools import Tools
@@ -49,6 +50,7 @@ async def owe(tools: Tools, session: AsyncSession, subscription: Subscription) -
     # One order for everybody: rows and jobs of several nodes are taken by several transactions at once.
     node_ids = sorted(node.id for node in nodes)
     await keyring.owe(session, subscription.id, subscription.revision, node_ids, tools.clock.now())
+    subscription.placed_revision = subscription.revision
     for node_id in node_ids:
         await wake(tools, session, node_id)
 
@@ -70,7 +72,7 @@ async def reconcile_node(tools: Tools, node_id: int) -> None:
             at_once = 1 if node.failures else CALLS_PER_PANEL
             keys = await keyring.owed_on(session, node_id, tools.clock.now(), at_once)
             owed = [(key, access) for key in keys if (access := await _access(session, key, node)) is not None]
-        if node.state == NodeState.OFF or not owed or health.resting(node, tools.clock.now()):
+        if not node.in_use or not owed or health.resting(node, tools.clock.now()):
             break
         tried = await _try_all(tools, node, owed)
         await _record(tools, node, tried)
@@ -170,6 +172,7 @@ async def sweep(tools: Tools) -> None:
             subscription = await session.get_one(Subscription, subscription_id, with_for_update=LOCK)
             nodes = sorted(node.id for node in await keyring.serving_nodes(session))
             await keyring.owe(session, subscription_id, subscription.revision, nodes, now)
+            subscription.placed_revision = subscription.revision
     async with tools.db.unit() as session:
         for node_id in sorted(await keyring.nodes_with_debts(session, now)):
             await wake(tools, session, node_id)
@@ -190,7 +193,7 @@ async def _unowed(session: AsyncSession, now: datetime) -> list[int]:
         )
         .exists()
     )
-    unowed = select(Node.id).where(Node.state != NodeState.OFF, ~current).exists()
+    unowed = select(Node.id).where(IN_USE, ~current).exists()
     found = await session.scalars(
         select(Subscription.id).where(Subscription.ends_at > now, unowed).order_by(Subscription.id).limit(1000)
     )

@@ -18,7 +18,8 @@ from ferryman.billing import methods
 from ferryman.billing.methods import Method
 from ferryman.catalog.plan import GIGABYTE, Plan, Price, Term
 from ferryman.fleet import keyring
-from ferryman.fleet.node import Inbound, Node, NodeState
+from ferryman.fleet.location import Location
+from ferryman.fleet.node import Inbound, Node, NodeMode, NodeState
 from ferryman.fleet.panel import PanelAccess, PanelInbound
 from ferryman.flows import provisioning
 from ferryman.flows.tools import Tools
@@ -52,6 +53,7 @@ def _given(secret: SecretStr | None) -> bool:
 class NodeSpec(_Strict):
     """One node; `enabled = false` takes it out of use.
 
+    Nodes that name the same `location` stand in one place, which takes its title, city and country from the last.
     `inbounds` is "all" or a list of the panel's inbound ids; `address` is what customers connect to.
     """
 
@@ -59,6 +61,7 @@ class NodeSpec(_Strict):
     title: Texts
     city: dict[str, str] = Field(default_factory=dict)
     country: str = Field(pattern=r"^[A-Z]{2}$")
+    location: str = Field("", pattern=r"^([a-z0-9][a-z0-9-]{0,30})?$")
     panel: str = "xui"
     url: str = Field(pattern=r"^https?://[^/\s]")
     token: SecretStr | None = None
@@ -278,15 +281,15 @@ async def _keep_node(tools: Tools, spec: NodeSpec, position: int) -> str:
         found = await session.scalar(select(Node).where(Node.name == spec.name))
         new = found is None
         node = found or Node(name=spec.name, inbounds=[])
-        session.add(node)
-        changed = new or node.state == NodeState.OFF or tools.vault.open(node.sealed_access) != spec.sealed()
-        node.title, node.city, node.country = spec.title, spec.city, spec.country
+        changed = new or not node.in_use or tools.vault.open(node.sealed_access) != spec.sealed()
+        node.location = await _keep_location(session, spec, position)
         node.panel, node.address, node.position = spec.panel, spec.address, position
         node.panel_version, node.checked_at = report.version, tools.clock.now()
         node.failures, node.trouble, node.try_at = 0, None, None
-        node.state = NodeState.HEALTHY if spec.enabled else NodeState.OFF
+        node.state, node.mode = NodeState.HEALTHY, NodeMode.ACTIVE if spec.enabled else NodeMode.OFF
         if changed:
             node.sealed_access = sealed
+        session.add(node)
         await session.flush()
         changed |= keep_inbounds(session, node, chosen)
         await session.flush()
@@ -295,6 +298,17 @@ async def _keep_node(tools: Tools, spec: NodeSpec, position: int) -> str:
         await provisioning.wake(tools, session, node.id)
     core = "core runs" if report.core_running else "CORE DOES NOT RUN"
     return f"panel {report.version}, {core}, inbounds {', '.join(str(one.panel_id) for one in chosen)}"
+
+
+async def _keep_location(session: AsyncSession, spec: NodeSpec, position: int) -> Location:
+    """Where the node stands, under the location's own code, or the node's name when it is the only one there."""
+    code = spec.location or spec.name
+    location = await session.scalar(select(Location).where(Location.code == code))
+    if location is None:
+        location = Location(code=code, position=position)
+        session.add(location)
+    location.title, location.city, location.country = spec.title, spec.city, spec.country
+    return location
 
 
 def _chosen(spec: NodeSpec, offered: Any) -> list[PanelInbound]:

@@ -13,7 +13,10 @@ from ferryman.kit.db import Base
 class Subscription(Base):
     """One identity (uuid, password, sub_id, e-mail) on every node, for as long as the subscription exists.
 
-    `token` is the secret of the subscription link. `revision` grows with every change that keys must follow.
+    `token` is the secret of the subscription link. `revision` grows with every change that keys must follow;
+    `placed_revision` and `placed_epoch` say for which revision, and which epoch of the fleet, its nodes were chosen.
+    `used_up` and `used_down` are bytes over all nodes, also those it has left; they only ever grow. `location` is the
+    customer's choice (a location's code) where the plan leaves one.
     """
 
     __tablename__ = "subscriptions"
@@ -32,6 +35,17 @@ class Subscription(Base):
     starts_at: Mapped[datetime]
     ends_at: Mapped[datetime] = mapped_column(index=True)
     revision: Mapped[int] = mapped_column(BigInteger, default=1)
+    placed_revision: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    placed_epoch: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    used_up: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    used_down: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    exhausted_at: Mapped[datetime | None]  # since when the allowance is used up
+    frozen_at: Mapped[datetime | None]  # since when its time stands still
+    disabled_at: Mapped[datetime | None]  # since when the operator has switched it off
+    disabled_why: Mapped[str] = mapped_column(default="", server_default="")
+    location: Mapped[str | None]
+    switched_at: Mapped[datetime | None]
+    replacing_since: Mapped[datetime | None]  # a new identity waits until the old one is gone from every node
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     __table_args__ = (
@@ -43,6 +57,16 @@ class Subscription(Base):
     def email(self) -> str:
         """The client's name on every panel: lower-case, and never changing."""
         return f"fm-{self.ref}"
+
+    @property
+    def used(self) -> int:
+        """Bytes in both directions, over all nodes."""
+        return self.used_up + self.used_down
+
+    @property
+    def enabled(self) -> bool:
+        """Whether its clients are to work, time aside."""
+        return self.exhausted_at is None and self.frozen_at is None and self.disabled_at is None
 
     def days_left(self, now: datetime) -> int:
         """Whole days, rounded up; 0 when it has ended."""
