@@ -3,6 +3,9 @@
 import asyncio
 from datetime import timedelta
 
+import pytest
+from sqlalchemy.exc import NoResultFound
+
 from ferryman.billing import inbox
 from ferryman.billing.order import WebhookEvent
 from ferryman.billing.provider import Claim, RawWebhook
@@ -89,7 +92,7 @@ async def test_an_event_is_tried_less_and_less_often(books: Books) -> None:
     event_id = await keep(books)
     for number, pause in enumerate([30, 60, 120, 240, 300, 300], start=1):
         async with books.database.unit() as session:
-            assert await inbox.tried(session, event_id, NOW) == number
+            assert (await inbox.tried(session, event_id, NOW)).attempts == number
         assert await waiting(books, pause - 1) == []
         assert await waiting(books, pause) == [event_id]
 
@@ -102,6 +105,7 @@ async def test_a_pause_that_the_provider_asked_for_is_kept(books: Books) -> None
     assert await waiting(books, 630) == [event_id]
 
 
-async def test_a_try_of_an_event_that_is_gone_counts_nothing(books: Books) -> None:
+async def test_an_event_that_is_gone_cannot_be_tried(books: Books) -> None:
     async with books.database.unit() as session:
-        assert await inbox.tried(session, 999, NOW) == 0
+        with pytest.raises(NoResultFound):
+            await inbox.tried(session, 999, NOW)

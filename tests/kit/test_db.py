@@ -1,13 +1,15 @@
 """The one place that commits: all of a unit or nothing, and a database that is away has one name."""
 
 import asyncio
+from typing import Any
 
 import psycopg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from ferryman.kit.db import Database, driver_connection
+from ferryman.kit import db
+from ferryman.kit.db import Database
 from ferryman.kit.errors import Refused, Unreachable
 from ferryman.people.customer import Customer
 
@@ -54,15 +56,6 @@ async def _add_and_raise_twice(database: Database) -> None:
         session.add_all([anna(), anna()])
 
 
-async def test_work_on_the_driver_is_in_the_same_transaction(database: Database) -> None:
-    async with database.unit() as session:
-        connection = await driver_connection(session)
-        await connection.execute("INSERT INTO customers (telegram_id, first_name, language, banned, reachable) "
-                                 "VALUES (1, '', 'en', false, true)")  # fmt: skip
-        await session.rollback()
-    assert await people(database) == 0
-
-
 @pytest.mark.parametrize(
     "url", ["postgresql://nobody@127.0.0.1:9/none", "postgres://nobody@/none?host=/nowhere/at/all"]
 )
@@ -101,6 +94,25 @@ async def test_an_idle_connection_that_was_cut_is_replaced_without_a_word(
         backend = (await session.execute(text("SELECT pg_backend_pid()"))).scalar_one()
     await _cut(database_url, backend)
     assert await people(database) == 0
+
+
+async def test_after_a_while_it_is_asked_whether_it_lives_even_when_nothing_was_heard(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    ping = database.engine.sync_engine.dialect.do_ping
+
+    def counted(connection: Any) -> bool:
+        asked.append(connection)
+        return ping(connection)
+
+    monkeypatch.setattr(database.engine.sync_engine.dialect, "do_ping", counted)
+    assert await people(database) == 0
+    assert await people(database) == 0
+    assert asked == []
+    monkeypatch.setattr(db, "IDLE_SECONDS", 0.0)
+    assert await people(database) == 0
+    assert len(asked) == 1
 
 
 async def test_a_unit_that_fails_on_a_cut_connection_has_the_same_name(database: Database, database_url: str) -> None:

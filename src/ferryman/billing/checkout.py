@@ -62,6 +62,11 @@ async def place(
     return found, made is not None
 
 
+async def attempts(session: AsyncSession, order: Order) -> list[Payment]:
+    """The order's attempts to pay, oldest first; never empty once the order is committed."""
+    return list(await session.scalars(select(Payment).where(Payment.order_id == order.id).order_by(Payment.id)))
+
+
 async def attempt(
     session: AsyncSession, order: Order, provider: str, request: dict[str, str], now: datetime
 ) -> Payment:

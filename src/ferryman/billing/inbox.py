@@ -58,16 +58,16 @@ async def judged(session: AsyncSession, event_id: int, verdict: str, now: dateti
     )
 
 
-async def tried(session: AsyncSession, event_id: int, now: datetime) -> int:
-    """Count one more try; answers how many there were. The sweep waits longer after each: 30 s, 1, 2, 4, 5 min."""
+async def tried(session: AsyncSession, event_id: int, now: datetime) -> WebhookEvent:
+    """Count one more try, and answer the event. The sweep waits longer after each: 30 s, 1, 2, 4, 5 min."""
     pause = func.least(OVERDUE.total_seconds() * func.power(2, func.least(WebhookEvent.attempts, 4)), 300)
-    count = await session.scalar(
+    found = await session.scalars(
         update(WebhookEvent)
         .where(WebhookEvent.id == event_id)
         .values(attempts=WebhookEvent.attempts + 1, due_at=now + func.make_interval(0, 0, 0, 0, 0, 0, pause))
-        .returning(WebhookEvent.attempts)
+        .returning(WebhookEvent)
     )
-    return count or 0
+    return found.one()
 
 
 async def put_off(session: AsyncSession, event_id: int, until: datetime) -> None:

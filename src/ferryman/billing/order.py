@@ -48,7 +48,6 @@ class Order(Base):
     state: Mapped[str] = mapped_column(default=OrderState.OPEN)
     created_at: Mapped[datetime]
     paid_at: Mapped[datetime | None]
-    payments: Mapped[list["Payment"]] = relationship(back_populates="order", order_by="Payment.id", lazy="selectin")
 
     __table_args__ = (
         CheckConstraint("minor > 0", name="amount_positive"),
@@ -87,7 +86,7 @@ class Payment(Base):
     succeeded_at: Mapped[datetime | None]
     ask_at: Mapped[datetime | None]  # when the sweep asks the provider again; None = final
     asked: Mapped[int] = mapped_column(default=0)
-    order: Mapped[Order] = relationship(back_populates="payments", lazy="joined", innerjoin=True)
+    order: Mapped[Order] = relationship(lazy="joined", innerjoin=True)
 
     __table_args__ = (
         UniqueConstraint("provider", "external_id"),

@@ -91,7 +91,7 @@ async def _place(tools: Tools, customer_id: int, term_id: int, method: str, tap:
             payment = await checkout.attempt(session, order, method, _in_words(tools, customer, order), now)
             _log.info("order_placed", order=order.ref, payment=payment.ref, amount=str(price))
             return order.id, payment.id
-        return order.id, order.payments[-1].id
+        return order.id, (await checkout.attempts(session, order))[-1].id
 
 
 async def open_payment(tools: Tools, payment_id: int, *, late: bool = False) -> str | None:
@@ -153,45 +153,43 @@ async def webhook_came(tools: Tools, provider_name: str, raw: RawWebhook) -> tup
 async def settle_event(tools: Tools, event_id: int) -> None:
     """Find the payment that an event speaks of, and settle it; an event may be worked through again at any time."""
     async with tools.db.unit() as session:
-        event = await session.get_one(WebhookEvent, event_id)
+        event = await inbox.tried(session, event_id, tools.clock.now())
         provider = await _provider(tools, session, event.provider)
-        payment_id = await inbox.payment_meant(session, event.provider, event.payment_ref, event.external_id)
-        tries = await inbox.tried(session, event_id, tools.clock.now())
     log.bind(webhook=event_id)
     try:
-        verdict = await _verdict(tools, provider, event, payment_id)
+        verdict = await _verdict(tools, provider, event)
     except NotFound:
         verdict = "unknown_to_provider"
     except Retry as error:
-        await _settle_event_later(tools, event_id, tries, error)
+        await _settle_event_later(tools, event, error)
         return
     async with tools.db.unit() as session:
         await inbox.judged(session, event_id, verdict, tools.clock.now())
     _log.info("event_judged", verdict=verdict)
 
 
-async def _verdict(tools: Tools, provider: PaymentProvider, event: WebhookEvent, payment_id: int | None) -> str:
+async def _verdict(tools: Tools, provider: PaymentProvider, event: WebhookEvent) -> str:
     if event.external_id is None:
+        async with tools.db.unit() as session:
+            payment_id = await inbox.payment_meant(session, event.provider, event.payment_ref, None)
         return "unknown_payment" if payment_id is None else await settle_payment(tools, payment_id)
     fact = await provider.look_up(event.external_id)
     # Whose payment it is says the provider, not the event: a forged ref must not reach another customer's payment.
-    payment_id = await _meant(tools, event.provider, fact)
-    if payment_id is None:
-        if fact.state is PaymentState.SUCCEEDED and not fact.test:
-            _log.error(
-                "money_without_order", provider=event.provider, external=fact.external_id, amount=str(fact.amount)
-            )
-            return "money_without_order"
-        return "unknown_payment"
-    return await _apply(tools, payment_id, fact, test_mode=provider.test_mode)
+    outcome = await _apply(tools, provider, fact)
+    if outcome is not None:
+        return outcome
+    if fact.state is PaymentState.SUCCEEDED and not fact.test:
+        _log.error("money_without_order", provider=event.provider, external=fact.external_id, amount=str(fact.amount))
+        return "money_without_order"
+    return "unknown_payment"
 
 
-async def _settle_event_later(tools: Tools, event_id: int, tries: int, error: Retry) -> None:
-    delay = error.after or min(2.0 ** min(tries, 10), 300.0)
+async def _settle_event_later(tools: Tools, event: WebhookEvent, error: Retry) -> None:
+    delay = error.after or min(2.0 ** min(event.attempts, 10), 300.0)
     _log.warning("event_waits", why=str(error), seconds=delay)
     async with tools.db.unit() as session:
-        await inbox.put_off(session, event_id, tools.clock.now() + timedelta(seconds=delay))
-        await tools.jobs.defer(session, "settle_event", once=f"event:{event_id}", after=delay, event_id=event_id)
+        await inbox.put_off(session, event.id, tools.clock.now() + timedelta(seconds=delay))
+        await tools.jobs.defer(session, "settle_event", once=f"event:{event.id}", after=delay, event_id=event.id)
 
 
 async def settle_payment(tools: Tools, payment_id: int) -> str:
@@ -212,13 +210,9 @@ async def settle_payment(tools: Tools, payment_id: int) -> str:
             return Outcome.PENDING
         fact = found
     # A second payment over there has a row of its own, and names the first.
-    meant = await _meant(tools, payment.provider, fact)
-    return await _apply(tools, meant or payment_id, fact, test_mode=provider.test_mode)
-
-
-async def _meant(tools: Tools, provider: str, fact: Fact) -> int | None:
-    async with tools.db.unit() as session:
-        return await inbox.payment_meant(session, provider, fact.ref, fact.external_id)
+    outcome = await _apply(tools, provider, fact, asked=payment_id)
+    assert outcome is not None
+    return outcome
 
 
 async def _opened_late(
@@ -239,21 +233,26 @@ async def _opened_late(
     return fact
 
 
-async def _apply(tools: Tools, payment_id: int, fact: Fact, *, test_mode: bool) -> Outcome:
-    """The one transaction: payment, ledger, subscription, keys owed and notices change together or not at all."""
+async def _apply(tools: Tools, provider: PaymentProvider, fact: Fact, *, asked: int | None = None) -> Outcome | None:
+    """The one transaction: payment, ledger, subscription, keys owed and notices change together or not at all.
+
+    None when the provider's payment is none of ours; one that we `asked` about by its id is.
+    """
     now = tools.clock.now()
     async with tools.db.unit() as session:
+        payment_id = await inbox.payment_meant(session, provider.name, fact.ref, fact.external_id) or asked
+        if payment_id is None:
+            return None
         payment = await session.get_one(Payment, payment_id)
         order = payment.order
         # The customer's lock first, then the payment's: two payments of one person may settle at the same moment.
         await session.get_one(Customer, order.customer_id, with_for_update=LOCK)
-        outcome = await checkout.settle(session, payment_id, fact, test_mode=test_mode, now=now)
+        outcome = await checkout.settle(session, payment_id, fact, test_mode=provider.test_mode, now=now)
+        about = await _settled_payment(session, payment, fact) if outcome in (Outcome.PAID, Outcome.SECOND) else payment
         if outcome is Outcome.PAID:
-            settled = await _settled_payment(session, payment, fact)
-            purchase = granting.Purchase(order.customer_id, settled.id, order.id, order.snapshot)
+            purchase = granting.Purchase(order.customer_id, about.id, order.id, order.snapshot)
             subscription = await granting.grant(session, purchase, now)
             await provisioning.owe(tools, session, subscription)
-        about = await _settled_payment(session, payment, fact) if outcome in (Outcome.PAID, Outcome.SECOND) else payment
         if outcome is not Outcome.CANCELLED or fact.external_id == payment.external_id:
             await _tell(tools, session, about, order, outcome)
     log.bind(order=order.ref)
@@ -267,6 +266,8 @@ async def _apply(tools: Tools, payment_id: int, fact: Fact, *, test_mode: bool) 
 
 async def _settled_payment(session: AsyncSession, asked: Payment, fact: Fact) -> Payment:
     """The row that succeeded: the one asked about, or its stray twin at the provider."""
+    if asked.external_id == fact.external_id:
+        return asked
     found = await session.scalar(
         select(Payment).where(Payment.provider == asked.provider, Payment.external_id == fact.external_id)
     )
@@ -301,7 +302,7 @@ async def check(tools: Tools, customer_id: int, order_ref: str) -> str:
         order = await session.scalar(select(Order).where(Order.ref == order_ref, Order.customer_id == customer_id))
         if order is None:
             raise NotFound("There is no such order.")
-        open_ones = [payment.id for payment in order.payments if payment.ask_at is not None]
+        open_ones = [payment.id for payment in await checkout.attempts(session, order) if payment.ask_at is not None]
     if order.state == "paid":
         return "paid"
     outcomes = []

@@ -1,16 +1,18 @@
 """The database: engine, declarative base, and `Database.unit()`, which holds the only commit in the product."""
 
+import select
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
+from time import monotonic
 from typing import Any
 
-from psycopg import AsyncConnection
-from sqlalchemy import BigInteger, DateTime, MetaData
+from sqlalchemy import BigInteger, DateTime, Dialect, MetaData, event
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolEmpty
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
 from ferryman.kit.errors import Unreachable
@@ -26,6 +28,10 @@ NAMING = {
 # FOR NO KEY UPDATE: as exclusive among writers as FOR UPDATE, but rows that only point here may still be inserted;
 # with FOR UPDATE a notice to a customer and a payment of theirs could deadlock over the customer's row.
 LOCK = {"key_share": True}
+
+# A pooled connection that has lain idle for this many seconds is asked whether it lives. Asking each time would cost a
+# round trip in every transaction, and a server that went away properly is noticed without: see `_wakes`.
+IDLE_SECONDS = 30.0
 
 
 class Base(DeclarativeBase):
@@ -48,10 +54,10 @@ class Database:
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_timeout=patience,
-            pool_pre_ping=True,
             # A refused statement would bring its values, keys and tokens among them, into the error's text.
             hide_parameters=True,
         )
+        _look_at_idle_connections(self.engine)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 
     @asynccontextmanager
@@ -72,9 +78,28 @@ class Database:
         await self.engine.dispose()
 
 
-async def driver_connection(session: AsyncSession) -> AsyncConnection[Any]:
-    """The psycopg connection under a session, for work that must ride in the same transaction."""
-    raw = await (await session.connection()).get_raw_connection()
-    connection = raw.driver_connection
-    assert isinstance(connection, AsyncConnection)
-    return connection
+def _look_at_idle_connections(engine: AsyncEngine) -> None:
+    event.listen(engine.sync_engine, "checkin", _rests)
+    event.listen(engine.sync_engine, "checkout", partial(_wakes, engine.sync_engine.dialect))
+
+
+def _rests(_: Any, record: Any) -> None:
+    record.info["idle_since"] = monotonic()
+
+
+def _wakes(dialect: Dialect, connection: Any, record: Any, _: Any) -> None:
+    """Nobody sends anything on an idle connection but a server that ends it: then its socket has something to read."""
+    idle = monotonic() - record.info.get("idle_since", monotonic())
+    if idle < IDLE_SECONDS and not _has_something_to_read(record.driver_connection.pgconn.socket):
+        return
+    try:
+        dialect.do_ping(connection)
+    except dialect.loaded_dbapi.Error as error:
+        # The others in the pool are as old as this one: it starts afresh, and this checkout with it.
+        raise InvalidatePoolError from error
+
+
+def _has_something_to_read(socket: int) -> bool:
+    poll = select.poll()
+    poll.register(socket, select.POLLIN)
+    return bool(poll.poll(0))

@@ -9,6 +9,7 @@ Work runs in lanes, each with slots of its own: a bank that hangs takes the bank
 """
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,10 +21,11 @@ from procrastinate import exceptions as engine_errors
 from procrastinate.jobs import Job, Status
 from procrastinate.schema import SchemaManager
 from psycopg_pool import PoolTimeout
+from sqlalchemy import text
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ferryman.kit import log
-from ferryman.kit.db import driver_connection
 from ferryman.kit.errors import FerrymanError, Unreachable
 
 _log = log.get("jobs")
@@ -34,6 +36,28 @@ Work = Callable[..., Awaitable[None]]
 # runs now outranks what is delayed, and the two wait under different queueing locks. Scheduled work outranks both: a
 # long queue must not keep the sweeps from coming round.
 SCHEDULED, NOW, DELAYED = 20, 10, 0
+
+# The engine says "one waits already" with an error that ends the transaction, so a caller would need a savepoint around
+# each job: four round trips. Caught inside the database it is one.
+DEFERRING = """
+CREATE FUNCTION defer_job(queue text, task text, priority int, lock text, once text, args jsonb, at timestamptz)
+    RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    broken text;
+BEGIN
+    PERFORM procrastinate_defer_jobs_v1(
+        ARRAY[ROW(queue, task, priority, lock, once, args, at)::procrastinate_job_to_defer_v1]);
+    RETURN true;
+EXCEPTION WHEN unique_violation THEN
+    GET STACKED DIAGNOSTICS broken = CONSTRAINT_NAME;
+    IF broken <> 'procrastinate_jobs_queueing_lock_idx_v1' THEN
+        RAISE;
+    END IF;
+    RETURN false;
+END
+$$;
+"""
+_DEFER = text("SELECT defer_job(:queue, :task, :priority, :lock, :once, CAST(:args AS jsonb), :at)")
 
 
 @dataclass(frozen=True)
@@ -56,7 +80,9 @@ class Jobs:
 
     def __init__(self, database_url: str, pace: Pace | None = None) -> None:
         self._pace = pace or Pace()
-        self._connector = procrastinate.PsycopgConnector(conninfo=database_url, min_size=1, max_size=12)
+        self._connector = procrastinate.PsycopgConnector(
+            conninfo=database_url, min_size=1, max_size=12, configure=_not_waiting_for_the_disk
+        )
         self._lanes: set[str] = set()
         self._app = procrastinate.App(connector=self._connector, worker_defaults={"delete_jobs": "successful"})
         # Without a lock of its own: held by a killed worker, it would keep every other lock from being freed.
@@ -97,22 +123,23 @@ class Jobs:
         `after` delays it by that many seconds; delayed jobs and immediate ones do not count as the same for `once`.
         Raises KeyError for a name that nobody has added, Unreachable when the database goes away.
         """
-        task = self._app.tasks[name]
-        options: dict[str, Any] = {"lock": lock, "queueing_lock": once, "priority": NOW}
+        job: dict[str, Any] = {
+            "queue": self._app.tasks[name].queue,
+            "task": name,
+            "priority": NOW,
+            "lock": lock,
+            "once": once,
+            "args": json.dumps(ids),
+            "at": None,
+        }
         if after > 0:
-            options["schedule_at"] = datetime.now(UTC) + timedelta(seconds=after)
-            options["queueing_lock"] = once and f"{once}:later"
-            options["priority"] = DELAYED
+            job["at"] = datetime.now(UTC) + timedelta(seconds=after)
+            job["once"] = once and f"{once}:later"
+            job["priority"] = DELAYED
         try:
-            # The collision is an error inside the transaction; the savepoint keeps the rest of it alive.
-            async with session.begin_nested():
-                connection = await driver_connection(session)
-                await task.configure(**options, connection=connection).defer_async(**ids)
-        except engine_errors.AlreadyEnqueued:
-            return False
-        except engine_errors.ConnectorException as error:
+            return bool(await session.scalar(_DEFER, job))
+        except (OperationalError, InterfaceError) as error:
             raise Unreachable("The job queue's database does not answer.") from error
-        return True
 
     async def open(self) -> None:
         await self._app.open_async()
@@ -197,6 +224,13 @@ def _netted(name: str, work: Work) -> Work:
             _log.exception("job_failed", **ids)
 
     return netted
+
+
+async def _not_waiting_for_the_disk(connection: psycopg.AsyncConnection[Any]) -> None:
+    """For the engine's own bookkeeping: what a crash of the database undoes is that a job was begun or ended, so it
+    runs again, which every job must bear. What a caller defers is as durable as the caller's transaction."""
+    await connection.execute("SET synchronous_commit = off")
+    await connection.commit()
 
 
 def engine_schema() -> str:

@@ -3,6 +3,7 @@
 Business settings (plans, nodes, providers, texts) are not here: they live in the database and change without a restart.
 """
 
+from math import inf
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -53,12 +54,42 @@ class Settings(BaseSettings):
     worker_concurrency: int = Field(
         16, ge=1, le=200, description="Jobs of one kind that a worker process runs at a time."
     )
+    probe_seconds: float = Field(30.0, ge=5, le=3600, description="How often each node is looked at, about.")
+    probe_ports: bool = Field(
+        True, description="Whether a look at a node also tries the ports that customers connect to, from this machine."
+    )
+    quarantine_minutes: float = Field(
+        5.0, ge=1, le=1440, description="A node down for this long is taken out, and others serve its customers."
+    )
+    return_minutes: float = Field(
+        2.0, ge=0, le=1440, description="A node taken out comes back once it has been well for this long."
+    )
+    placement_weights: Annotated[tuple[float, ...], NoDecode] = Field(
+        (0.5, 0.3, 0.15, 0.05),
+        description="What counts when a node is chosen for a new key, comma-separated: free capacity, response time, "
+        "the operator's priority, affinity (a location that the customer has or wants).",
+    )
+    ended_keys_days: int = Field(
+        30, ge=0, le=3650, description="Days that the keys of an ended subscription stay on their panels, expired."
+    )
     support_contact: str = Field("", description="What the help screen names for questions: @name or an https link.")
 
     @field_validator("secret_keys", mode="before")
     @classmethod
     def _split_keys(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("placement_weights", mode="before")
+    @classmethod
+    def _split_weights(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+    @field_validator("placement_weights")
+    @classmethod
+    def _are_weights(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if len(value) != 4 or not all(0 <= weight < inf for weight in value) or not any(value):
+            raise ValueError("must be four numbers, none negative and not all zero, such as 0.5,0.3,0.15,0.05")
+        return value
 
     @field_validator("telegram_api_base", "public_url")
     @classmethod
