@@ -11,6 +11,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
+import ferryman.messaging.lean  # noqa: F401 - before aiogram
+
+# isort: split
+
 import aiohttp
 from aiogram import Bot
 from aiogram.client.default import DefaultBotProperties
