@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,20 @@ class Store:
             " ON CONFLICT (kind, id) DO UPDATE SET body = excluded.body",
             (kind, str(id_), json.dumps(body, ensure_ascii=False)),
         )
+
+    def put_all(self, documents: Iterable[tuple[str, str, Document | None]]) -> None:
+        """Several documents in one transaction, in order; None drops the document."""
+        self._db.execute("BEGIN")
+        try:
+            for kind, id_, body in documents:
+                if body is None:
+                    self.drop(kind, id_)
+                else:
+                    self.put(kind, id_, body)
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
 
     def drop(self, kind: str, id_: str | int) -> bool:
         """True when there was such a document."""

@@ -1,6 +1,6 @@
 """Who is calling: signed cookie sessions with CSRF tokens, Bearer tokens, and the limiter in front of the login.
 
-Later generations add or drop parts of this; the routes only ask `Gate`.
+What of this exists depends on the version's rules; the routes only ask `Gate`.
 """
 
 import base64
@@ -11,6 +11,7 @@ import json
 import secrets
 import string
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
 from typing import Any
@@ -19,13 +20,12 @@ from ferryman_sandbox.xui.panel import Panel
 from ferryman_sandbox.xui.routing import Call
 from ferryman_sandbox.xui.state import Document
 
-COOKIE = "3x-ui"
-SESSION_SECONDS = 360 * 60
 MAX_FAILURES = 5
 FAILURE_WINDOW = 5 * 60
 COOLDOWN = 15 * 60
 TOKEN_LENGTH = 48
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+ADMIN, MONITOR, NODE_SYNC = "admin", "monitor", "node-sync"
 
 
 @dataclass
@@ -73,7 +73,7 @@ class Gate:
 
     def session(self, call: Call) -> Session:
         """The cookie's session; an empty one when there is no cookie or it is forged or over age."""
-        blob, _, signature = call.cookies.get(COOKIE, "").rpartition(".")
+        blob, _, signature = call.cookies.get(self.panel.rules.cookie, "").rpartition(".")
         if not blob or not _same(self._sign(blob), signature):
             return Session()
         try:
@@ -83,19 +83,23 @@ class Gate:
         return session if session.expires > self.panel.now() else Session()
 
     def cookie(self, session: Session) -> SimpleCookie:
-        """`Set-Cookie` for a session, good for six hours from now."""
-        session.expires = self.panel.now() + SESSION_SECONDS
+        """`Set-Cookie` for a session, good from now for as long as the version says."""
+        seconds = self.panel.rules.session_seconds
+        session.expires = self.panel.now() + seconds
         blob = base64.urlsafe_b64encode(json.dumps(vars(session)).encode()).decode()
-        return self._jar(f"{blob}.{self._sign(blob)}", SESSION_SECONDS)
+        return self._jar(f"{blob}.{self._sign(blob)}", seconds)
 
     def forget(self) -> SimpleCookie:
         return self._jar("", 0)
 
     def _jar(self, value: str, max_age: int) -> SimpleCookie:
-        jar = SimpleCookie()
-        jar[COOKIE] = value
-        jar[COOKIE].update({"path": self.panel.base_path, "max-age": str(max_age), "samesite": "Lax"})
-        jar[COOKIE]["httponly"] = True
+        jar, rules = SimpleCookie(), self.panel.rules
+        jar[rules.cookie] = value
+        path = self.panel.base_path if rules.scopes_cookie else "/"
+        jar[rules.cookie].update({"path": path, "max-age": str(max_age)})
+        jar[rules.cookie]["httponly"] = True
+        if rules.marks_cookie_lax:
+            jar[rules.cookie]["samesite"] = "Lax"
         return jar
 
     def _sign(self, blob: str) -> str:
@@ -105,34 +109,49 @@ class Gate:
     def is_logged_in(self, session: Session) -> bool:
         return bool(session.user) and session.epoch == self.panel.state.meta["epoch"]
 
-    def has_token(self, call: Call) -> bool:
-        """A Bearer token that is known and enabled. Every token is compared, in constant time."""
+    def token(self, call: Call) -> Document | None:
+        """The Bearer token's document; None for one that is unknown, disabled or over age, and before 3.0.
+
+        Every token is compared, in constant time.
+        """
         scheme, _, given = call.headers.get("Authorization", "").partition(" ")
-        if scheme != "Bearer" or not given:
-            return False
+        if scheme != "Bearer" or not given or not self.panel.rules.guards_logins:
+            return None
         digest = token_digest(given)
-        known = [token["digest"] for token in self.panel.state.tokens.values() if token["enabled"]]
-        return sum(hmac.compare_digest(digest, one) for one in known) > 0
+        enabled = [token for token in self.panel.state.tokens.values() if token["enabled"]]
+        found = [token for token in enabled if hmac.compare_digest(digest, token["digest"])]
+        if not found or 0 < found[0].get("expires", 0) <= self.panel.now_ms:
+            return None
+        return found[0]
 
     def has_csrf(self, call: Call, session: Session) -> bool:
-        if call.method in SAFE_METHODS:
+        if call.method in SAFE_METHODS or not self.panel.rules.guards_logins:
             return True
         given = call.headers.get("X-CSRF-Token", "") or (call.form().get("_csrf", "") if call.is_form else "")
         return bool(session.csrf) and _same(given, session.csrf)
 
-    def check_login(self, username: str, password: str, code: str, remote: str) -> bool:
+    def check_login(self, form: Mapping[str, str], remote: str) -> bool:
         """Right user, password and code, and not locked out. Every failure looks the same to the caller."""
-        now = self.panel.now()
-        if self.limiter.is_blocked(remote, username, now):
+        now, username = self.panel.now(), form["username"]
+        guards = self.panel.rules.guards_logins
+        if guards and self.limiter.is_blocked(remote, username, now):
             return False
-        right = _same(username, self.panel.username) & _same(password, self.panel.password)
-        secret = self.panel.switches.two_factor_secret
-        right &= not secret or _same(code, totp(secret, now))
+        right = _same(username, self.panel.username) & _same(form["password"], self.panel.password)
+        right &= self._has_second_secret(form, now)
+        if not guards:
+            return right
         if right:
             self.limiter.succeeded(remote, username)
         else:
             self.limiter.failed(remote, username, now)
         return right
+
+    def _has_second_secret(self, form: Mapping[str, str], now: float) -> bool:
+        switches = self.panel.switches
+        if self.panel.rules.asks_login_secret:
+            return _same(form["loginSecret"], switches.login_secret)
+        secret = switches.two_factor_secret
+        return not secret or _same(form["twoFactorCode"], totp(secret, now))
 
     def expire_sessions(self) -> None:
         self.panel.state.meta["epoch"] += 1
@@ -161,14 +180,16 @@ def new_token_text() -> str:
     return "".join(secrets.choice(letters) for _ in range(TOKEN_LENGTH))
 
 
-def store_token(panel: Panel, name: str, text: str) -> Document:
-    """Raises nothing: the caller has checked the name. The plain text is kept only where the version still shows it."""
+def store_token(panel: Panel, name: str, text: str, *, scope: str = ADMIN, expires_ms: int = 0) -> Document:
+    """The caller has checked the name. The plain text is kept only where the version still shows it."""
     token: dict[str, Any] = {
         "id": panel.state.next_id("xui.token"),
         "name": name,
         "digest": token_digest(text),
         "enabled": True,
         "created": panel.now(),
+        "scope": scope,
+        "expires": expires_ms,
     }
     if not panel.rules.hashes_tokens:
         token["token"] = text

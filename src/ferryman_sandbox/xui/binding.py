@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from ferryman_sandbox.xui.envelope import InvalidBody, Refusal
+from ferryman_sandbox.xui.versions import G5, Version
 
 STRING, INT, BOOL, OBJECT, TEXT_OR_OBJECT = "string", "int", "bool", "object", "any"
 INT64 = "int64"
@@ -27,6 +28,7 @@ CLIENT_FIELDS: dict[str, str] = {
     "keepAlive": INT,
     "secret": STRING,
     "adTag": STRING,
+    "limitHwid": INT,
     "email": STRING,
     "limitIp": INT,
     "totalGB": INT64,
@@ -37,8 +39,29 @@ CLIENT_FIELDS: dict[str, str] = {
     "group": STRING,
     "comment": STRING,
     "reset": INT,
+    "resetDay": INT,
+    "resetMax": INT,
+    "trafficReset": STRING,
+    "trafficResetDay": INT,
     "created_at": INT64,
     "updated_at": INT64,
+}
+
+# The release that first read a field; an older panel passes it over like any other unknown one.
+FIELD_SINCE: dict[str, Version] = {
+    "group": (3, 2, 0),
+    "privateKey": (3, 4, 2),
+    "publicKey": (3, 4, 2),
+    "allowedIPs": (3, 4, 2),
+    "preSharedKey": (3, 4, 2),
+    "keepAlive": (3, 4, 2),
+    "secret": (3, 5, 0),
+    "adTag": (3, 5, 0),
+    "limitHwid": G5,
+    "resetDay": G5,
+    "resetMax": G5,
+    "trafficReset": G5,
+    "trafficResetDay": G5,
 }
 
 INBOUND_FIELDS: dict[str, str] = {
@@ -80,6 +103,28 @@ def bind(value: Any, fields: Mapping[str, str], struct: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Refusal(f"json: cannot unmarshal {_kind(value)} into Go value of type {struct}")
     return {name: _field(value.get(name), kind, f"{struct}.{name}") for name, kind in fields.items()}
+
+
+def bind_client(value: Any, version: Version, struct: str = "Client") -> dict[str, Any]:
+    """A client as one version reads it: every known field, those of later versions zero. Raises Refusal."""
+    client = bind(value, CLIENT_FIELDS, struct)
+    for name, since in FIELD_SINCE.items():
+        if version < since:
+            client[name] = zero(CLIENT_FIELDS[name])
+    if version >= G5:
+        client["trafficReset"] = client["trafficReset"] or "never"
+    return client
+
+
+def zero(kind: str) -> Any:
+    return [] if kind in (STRINGS, INTS) else ZERO[kind]
+
+
+def fits(value: Any, kind: str) -> bool:
+    """Whether a value can stand in a field of that kind."""
+    if kind in (STRINGS, INTS):
+        return isinstance(value, list) and all(_fits(one, kind.removeprefix("[]")) for one in value)
+    return _fits(value, kind)
 
 
 def bind_form(body: bytes, fields: Mapping[str, str]) -> dict[str, Any]:

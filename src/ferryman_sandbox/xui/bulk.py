@@ -6,7 +6,6 @@ from typing import Any
 import ferryman_sandbox.xui.clients as clients
 from ferryman_sandbox.xui.binding import (
     BOOL,
-    CLIENT_FIELDS,
     INT,
     INT64,
     INTS,
@@ -14,12 +13,14 @@ from ferryman_sandbox.xui.binding import (
     STRING,
     STRINGS,
     bind,
+    bind_client,
     parse_json,
 )
 from ferryman_sandbox.xui.envelope import Refusal, Reply, refuse
 from ferryman_sandbox.xui.panel import Panel
 from ferryman_sandbox.xui.routing import Call, Route
 from ferryman_sandbox.xui.shapes import is_depleted
+from ferryman_sandbox.xui.versions import G4
 
 Document = dict[str, Any]
 
@@ -51,7 +52,7 @@ def create(panel: Panel, call: Call) -> Reply:
     created, skipped = 0, []
     for item in items:
         body = bind(item, {"client": OBJECT, "inboundIds": INTS}, "ClientCreatePayload")
-        client = bind(body["client"] or {}, CLIENT_FIELDS, "Client.client")
+        client = bind_client(body["client"] or {}, panel.rules.version, "Client.client")
         client["email"] = client["email"].strip()
         try:
             _create_one(panel, client, body["inboundIds"])
@@ -265,7 +266,7 @@ def _distinct(emails: Iterable[str]) -> list[str]:
 CLIENTS = "panel/api/clients"
 
 ROUTES = (
-    Route("POST", f"{CLIENTS}/bulkAdjust", adjust, changes=True),
+    Route("POST", f"{CLIENTS}/bulkAdjust", adjust, changes=True, since=G4),
     Route("POST", f"{CLIENTS}/bulkCreate", create, changes=True, since=(3, 2, 0)),
     Route("POST", f"{CLIENTS}/bulkDel", delete, changes=True, since=(3, 2, 0)),
     Route("POST", f"{CLIENTS}/bulkAttach", attach, changes=True, since=(3, 2, 0)),
@@ -273,7 +274,7 @@ ROUTES = (
     Route("POST", f"{CLIENTS}/bulkResetTraffic", reset_traffic, changes=True, since=(3, 2, 0)),
     Route("POST", f"{CLIENTS}/bulkEnable", enable, changes=True, since=(3, 4, 2)),
     Route("POST", f"{CLIENTS}/bulkDisable", disable, changes=True, since=(3, 4, 2)),
-    Route("POST", f"{CLIENTS}/resetAllTraffics", reset_all_traffics, changes=True),
-    Route("POST", f"{CLIENTS}/delDepleted", delete_depleted, changes=True),
+    Route("POST", f"{CLIENTS}/resetAllTraffics", reset_all_traffics, changes=True, since=G4),
+    Route("POST", f"{CLIENTS}/delDepleted", delete_depleted, changes=True, since=G4),
     Route("POST", f"{CLIENTS}/delOrphans", delete_orphans, changes=True, since=(3, 4, 0)),
 )

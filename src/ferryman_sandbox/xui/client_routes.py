@@ -1,16 +1,20 @@
 """`panel/api/clients/*` for one client, and the reads over all of them."""
 
 import time
+from functools import partial
 from typing import Any
 
 import ferryman_sandbox.xui.clients as clients
-from ferryman_sandbox.xui.binding import CLIENT_FIELDS, INT64, INTS, OBJECT, bind
+import ferryman_sandbox.xui.devices as devices
+from ferryman_sandbox.xui.binding import INT64, INTS, OBJECT, bind_client, parse_json
 from ferryman_sandbox.xui.envelope import Refusal, Reply
+from ferryman_sandbox.xui.inbound_views import dump
 from ferryman_sandbox.xui.links import links_of_client, links_of_sub
 from ferryman_sandbox.xui.paging import list_page
 from ferryman_sandbox.xui.panel import Panel
 from ferryman_sandbox.xui.routing import Call, Route
 from ferryman_sandbox.xui.shapes import record_view, row_view
+from ferryman_sandbox.xui.versions import G4, G5
 
 Document = dict[str, Any]
 
@@ -41,14 +45,18 @@ def client_view(panel: Panel, email: str) -> Document:
 
 
 def list_all(panel: Panel, _: Call) -> Reply:
+    texts, version = panel.state.texts, panel.rules.version
+    emails = sorted(panel.state.records, key=lambda email: panel.state.records[email]["id"])
+    found = [texts.of(email, ("listed", version), partial(_listed, panel, email)) for email in emails]
+    return Reply(obj_text=f"[{','.join(found)}]")
+
+
+def _listed(panel: Panel, email: str) -> str:
     state, rules = panel.state, panel.rules
-    found = []
-    for email, record in sorted(state.records.items(), key=lambda one: one[1]["id"]):
-        view = record_view(record, rules) | {"inboundIds": state.inbound_ids_of(email) or None}
-        if email in state.rows:
-            view["traffic"] = row_view(state.rows[email])
-        found.append(view)
-    return Reply(found)
+    view = record_view(state.records[email], rules) | {"inboundIds": state.inbound_ids_of(email) or None}
+    if email in state.rows:
+        view["traffic"] = row_view(state.rows[email], rules)
+    return dump(view)
 
 
 def list_paged(panel: Panel, call: Call) -> Reply:
@@ -58,18 +66,21 @@ def list_paged(panel: Panel, call: Call) -> Reply:
 def traffic(panel: Panel, call: Call) -> Reply:
     email = call.params["email"]
     row = clients.find_row(panel, email)
-    return Reply(None if row is None else row_view(row, panel.state.records.get(email)))
+    if row is None:
+        return Reply(None)
+    record = panel.state.records.get(email, {"uuid": "", "subId": ""})
+    return Reply(row_view(row, panel.rules, record["uuid"], record["subId"]))
 
 
 def add(panel: Panel, call: Call) -> Reply:
     body = call.json("ClientCreatePayload", {"client": OBJECT, "inboundIds": INTS})
-    client = bind(body["client"] or {}, CLIENT_FIELDS, "Client.client")
+    client = bind_client(body["client"] or {}, panel.rules.version, "Client.client")
     clients.add(panel, client, body["inboundIds"])
     return Reply(panel.pending_nodes(body["inboundIds"]), "client_added")
 
 
 def update(panel: Panel, call: Call) -> Reply:
-    client = call.json("Client", CLIENT_FIELDS)
+    client = bind_client(parse_json(call.body), panel.rules.version)
     only: list[int] = []
     if panel.rules.filters_update_by_inbound:
         only = [int(part) for part in call.query.get("inboundIds", "").split(",") if part.strip().isdigit()]
@@ -133,6 +144,21 @@ def clear_ips(panel: Panel, call: Call) -> Reply:
     return Reply(word="log_cleared")
 
 
+def list_devices(panel: Panel, call: Call) -> Reply:
+    return Reply(devices.known(panel, panel.record(call.params["email"])["subId"]))
+
+
+def clear_devices(panel: Panel, call: Call) -> Reply:
+    devices.forget(panel, panel.record(call.params["email"])["subId"])
+    return Reply(word="device_deleted")
+
+
+def delete_device(panel: Panel, call: Call) -> Reply:
+    sub_id = panel.record(call.params["email"])["subId"]
+    devices.forget(panel, sub_id, call.number("id"))
+    return Reply(word="device_deleted")
+
+
 def client_links(panel: Panel, call: Call) -> Reply:
     return Reply(links_of_client(panel, call.params["email"], call.host))
 
@@ -144,22 +170,25 @@ def sub_links(panel: Panel, call: Call) -> Reply:
 CLIENTS = "panel/api/clients"
 
 ROUTES = (
-    Route("GET", f"{CLIENTS}/get/:email", get, blame="obtain"),
+    Route("GET", f"{CLIENTS}/get/:email", get, blame="obtain", since=G4),
     Route("GET", f"{CLIENTS}/get/tgId/:tgId", get_by_tg_id, blame="obtain", since=(3, 6, 0)),
-    Route("GET", f"{CLIENTS}/list", list_all, blame="obtain"),
-    Route("GET", f"{CLIENTS}/list/paged", list_paged, blame="obtain"),
-    Route("GET", f"{CLIENTS}/traffic/:email", traffic, blame="traffic"),
-    Route("GET", f"{CLIENTS}/links/:email", client_links, blame="obtain"),
-    Route("GET", f"{CLIENTS}/subLinks/:subId", sub_links, blame="obtain"),
-    Route("POST", f"{CLIENTS}/add", add, changes=True),
-    Route("POST", f"{CLIENTS}/update/:email", update, changes=True),
-    Route("POST", f"{CLIENTS}/del/:email", delete, changes=True),
-    Route("POST", f"{CLIENTS}/:email/attach", attach, changes=True),
-    Route("POST", f"{CLIENTS}/:email/detach", detach, changes=True),
-    Route("POST", f"{CLIENTS}/resetTraffic/:email", reset_traffic, changes=True),
-    Route("POST", f"{CLIENTS}/updateTraffic/:email", update_traffic, changes=True),
-    Route("POST", f"{CLIENTS}/onlines", onlines),
-    Route("POST", f"{CLIENTS}/lastOnline", last_online),
-    Route("POST", f"{CLIENTS}/ips/:email", ips),
-    Route("POST", f"{CLIENTS}/clearIps/:email", clear_ips, changes=True),
+    Route("GET", f"{CLIENTS}/list", list_all, blame="obtain", since=G4),
+    Route("GET", f"{CLIENTS}/list/paged", list_paged, blame="obtain", since=G4),
+    Route("GET", f"{CLIENTS}/traffic/:email", traffic, blame="traffic", since=G4),
+    Route("GET", f"{CLIENTS}/links/:email", client_links, blame="obtain", since=G4),
+    Route("GET", f"{CLIENTS}/subLinks/:subId", sub_links, blame="obtain", since=G4),
+    Route("POST", f"{CLIENTS}/add", add, changes=True, since=G4),
+    Route("POST", f"{CLIENTS}/update/:email", update, changes=True, since=G4),
+    Route("POST", f"{CLIENTS}/del/:email", delete, changes=True, since=G4),
+    Route("POST", f"{CLIENTS}/:email/attach", attach, changes=True, since=G4),
+    Route("POST", f"{CLIENTS}/:email/detach", detach, changes=True, since=G4),
+    Route("POST", f"{CLIENTS}/resetTraffic/:email", reset_traffic, changes=True, since=G4),
+    Route("POST", f"{CLIENTS}/updateTraffic/:email", update_traffic, changes=True, since=G4),
+    Route("POST", f"{CLIENTS}/onlines", onlines, since=G4),
+    Route("POST", f"{CLIENTS}/lastOnline", last_online, since=G4),
+    Route("POST", f"{CLIENTS}/ips/:email", ips, since=G4),
+    Route("POST", f"{CLIENTS}/clearIps/:email", clear_ips, changes=True, since=G4),
+    Route("POST", f"{CLIENTS}/hwids/:email", list_devices, since=G5, blame="obtain"),
+    Route("DELETE", f"{CLIENTS}/hwids/:email", clear_devices, since=G5, changes=True),
+    Route("DELETE", f"{CLIENTS}/hwids/:email/:id", delete_device, since=G5, changes=True),
 )

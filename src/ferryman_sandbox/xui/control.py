@@ -3,6 +3,10 @@
 | route              | body or query                      | what it does                                               |
 |--------------------|------------------------------------|------------------------------------------------------------|
 | GET, POST switches | any of `Switches`, expire_sessions | read or change the panel's switches                        |
+| POST upgrade       | version                            | replace the panel's program, keeping its clients           |
+| POST snapshot      | name ("latest" unless given)       | keep the panel's database as it is now                     |
+| GET snapshots      |                                    | names of what was kept, and when                           |
+| POST restore       | name                               | put that database back: yesterday's clients and counters   |
 | POST traffic       | email, up, down, ip                | that client uses the network (409: the core forbids it)    |
 | POST rate          | email, up, down                    | bytes per second it uses from now on                       |
 | POST tick          | seconds                            | run the traffic job now                                    |
@@ -16,8 +20,9 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
+import ferryman_sandbox.xui.backups as backups
 from ferryman_sandbox.emulator import bad_request, read_json
-from ferryman_sandbox.xui.auth import Gate
+from ferryman_sandbox.xui.auth import Gate, LoginLimiter
 from ferryman_sandbox.xui.page import file_response, state_view
 from ferryman_sandbox.xui.panel import Panel
 from ferryman_sandbox.xui.state import META
@@ -29,16 +34,21 @@ T = TypeVar("T")
 
 @dataclass
 class Control:
-    """`title` and `flag` name the panel to people."""
+    """`title` and `flag` name the panel to people; `upgrade` raises ValueError for an unknown version."""
 
     panel: Panel
     gate: Gate
+    upgrade: Callable[[str], None]
     title: str
     flag: str
 
     def add_to(self, router: web.UrlDispatcher) -> None:
         router.add_get("/__emu/switches", self._switches_get)
         router.add_post("/__emu/switches", self._switches_set)
+        router.add_post("/__emu/upgrade", self._upgrade)
+        router.add_post("/__emu/snapshot", self._snapshot)
+        router.add_get("/__emu/snapshots", self._snapshots)
+        router.add_post("/__emu/restore", self._restore)
         router.add_post("/__emu/traffic", self._traffic)
         router.add_post("/__emu/rate", self._rate)
         router.add_post("/__emu/tick", self._tick)
@@ -67,12 +77,39 @@ class Control:
         kept = panel.state.store.get(META, "switches") or {}
         kept |= {name: value for name, value in changed.items() if name not in COUNTED}
         panel.state.store.put(META, "switches", kept)
+        if "version" in changed:
+            self.upgrade(panel.switches.version)
         if "xray_down" in changed:
             panel.core.running = not panel.switches.xray_down
             if panel.core.running:
                 panel.core.restart(panel.state)
         if changed.get("node_offline") is False:
             panel.core.rebuild(panel.state)
+
+    async def _upgrade(self, request: web.Request) -> web.Response:
+        version = _field(await _object(request), "version", str)
+        try:
+            self.panel.switches.change({"version": version})
+        except ValueError as error:
+            raise bad_request(str(error)) from error
+        self._follow({"version": version})
+        return web.json_response({"version": version})
+
+    async def _snapshot(self, request: web.Request) -> web.Response:
+        name = _field(await _object(request), "name", str, "latest")
+        return web.json_response(backups.take(self.panel, name))
+
+    async def _snapshots(self, _: web.Request) -> web.Response:
+        return web.json_response(backups.listed(self.panel))
+
+    async def _restore(self, request: web.Request) -> web.Response:
+        name = _field(await _object(request), "name", str, "latest")
+        try:
+            backups.put_back(self.panel, name)
+        except LookupError as error:
+            raise bad_request(f"no snapshot {name!r} was taken") from error
+        self.gate.limiter = LoginLimiter()
+        return web.json_response({"restored": name})
 
     async def _traffic(self, request: web.Request) -> web.Response:
         body = await _object(request)
@@ -90,7 +127,8 @@ class Control:
 
     async def _tick(self, request: web.Request) -> web.Response:
         seconds = _field(await _object(request), "seconds", float, 0.0)
-        tick(self.panel, seconds)
+        with self.panel.state.together():
+            tick(self.panel, seconds)
         return web.json_response({"now": self.panel.now()})
 
     async def _state(self, request: web.Request) -> web.Response:

@@ -13,13 +13,17 @@ RESTART_CHECK_MS = 30_000
 
 @dataclass
 class Core:
-    """Users are (inbound id, email). Only a loaded user can produce traffic."""
+    """Users are (inbound id, email). Only a loaded user can produce traffic.
+
+    `active` is who moved bytes between the last two polls, as older panels report it; None where they answer null.
+    """
 
     running: bool = True
     users: set[tuple[int, str]] = field(default_factory=set)
     counters: dict[str, list[int]] = field(default_factory=dict)
     sighted: set[str] = field(default_factory=set)
     seen_ms: dict[str, int] = field(default_factory=dict)
+    active: list[str] | None = None
     fresh: bool = False
     needs_restart: bool = False
     restarts: int = 0
@@ -50,16 +54,17 @@ class Core:
         counter[0] += up
         counter[1] += down
 
-    def collect(self, *, from_first_sight: bool) -> dict[str, tuple[int, int]]:
+    def collect(self, *, from_first_sight: bool, empties: bool = False) -> dict[str, tuple[int, int]]:
         """Bytes since the last poll of every client that ever connected since the core's start, zeros included.
 
         Without `from_first_sight`, a counter that is new to the panel is only remembered, and so are all of them at
-        the first poll after a restart of the core.
+        the first poll after a restart of the core. With `empties`, the panel reads the counters and sets them to zero,
+        so that it knows no first sight.
         """
         counted = {
             email: (up, down)
             for email, (up, down) in self.counters.items()
-            if email in self.sighted or (from_first_sight and not self.fresh)
+            if empties or email in self.sighted or (from_first_sight and not self.fresh)
         }
         self.sighted = set(self.counters)
         self.fresh = False

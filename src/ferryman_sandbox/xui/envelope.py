@@ -10,7 +10,10 @@ from http.cookies import SimpleCookie
 from typing import Any
 
 ENGLISH = {
+    "success": "Successfully",
+    "fail": "Failed",
     "wrong": "Something went wrong",
+    "by_email": "The client could not be removed by email",
     "obtain": "Obtain",
     "get": "Get",
     "traffic": "Error getting traffic",
@@ -21,6 +24,8 @@ ENGLISH = {
     "inbound_updated": "The inbound was updated.",
     "inbound_deleted": "The inbound was removed.",
     "traffic_reset": "The counters were reset.",
+    "depleted_deleted": "Clients that ran out were removed.",
+    "device_deleted": "The device was removed.",
     "log_cleared": "The log was cleared.",
     "settings_saved": "The settings were saved.",
     "logged_in": "You are logged in.",
@@ -33,7 +38,10 @@ ENGLISH = {
 }
 
 RUSSIAN = {
+    "success": "Успешно",
+    "fail": "Неудачно",
     "wrong": "Что-то пошло не так",
+    "by_email": "The client could not be removed by email",
     "obtain": "Получение",
     "get": "Получение",
     "traffic": "Ошибка получения трафика",
@@ -44,6 +52,8 @@ RUSSIAN = {
     "inbound_updated": "Подключение изменено.",
     "inbound_deleted": "Подключение удалено.",
     "traffic_reset": "Счётчики сброшены.",
+    "depleted_deleted": "Исчерпанные клиенты удалены.",
+    "device_deleted": "Устройство удалено.",
     "log_cleared": "Журнал очищен.",
     "settings_saved": "Настройки сохранены.",
     "logged_in": "Вы вошли.",
@@ -73,6 +83,10 @@ class InvalidBody(Refusal):
     """The body failed validation; the envelope lists the issues and has no bracket."""
 
 
+class Crash(Exception):
+    """The panel's handler broke down: an empty 500."""
+
+
 def refuse(*words: str) -> Refusal:
     """An error the panel composed itself: words joined by spaces, and the newline it never trims."""
     return Refusal(" ".join(words) + "\n")
@@ -84,13 +98,17 @@ def record_not_found() -> Refusal:
 
 @dataclass
 class Reply:
-    """What a handler answers. With `raw` set, that body is sent as it is; otherwise `obj` goes into the envelope."""
+    """What a handler answers. With `raw` set, that body is sent as it is; otherwise `obj` goes into the envelope.
+
+    `obj_text` is an `obj` that is JSON already; it comes without a word.
+    """
 
     obj: Any = None
     word: str = ""
     success: bool = True
     bare: Any = None
     raw: bytes | None = None
+    obj_text: str = ""
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     cookies: SimpleCookie = field(default_factory=SimpleCookie)
@@ -111,12 +129,17 @@ def phrase(word: str, lang: str) -> str:
     return "" if not word else (RUSSIAN if lang == "ru" else ENGLISH)[word]
 
 
-def envelope(reply: Reply, lang: str) -> dict[str, Any]:
-    return {"success": reply.success, "msg": phrase(reply.word, lang), "obj": reply.obj}
+def envelope(reply: Reply, lang: str, *, brackets: bool = True) -> dict[str, Any]:
+    """`brackets`: how the version writes (see `Rules.brackets_errors`)."""
+    words = phrase(reply.word, lang)
+    if words and reply.success and not brackets:
+        words = f"{words} {phrase('success', lang)}"
+    return {"success": reply.success, "msg": words, "obj": reply.obj}
 
 
-def refusal_envelope(refusal: Refusal, blame: str, lang: str) -> dict[str, Any]:
+def refusal_envelope(refusal: Refusal, blame: str, lang: str, *, brackets: bool = True) -> dict[str, Any]:
     if isinstance(refusal, InvalidBody):
         return {"success": False, "msg": refusal.text, "obj": refusal.obj}
-    word = blame if refusal.blame is None else refusal.blame
-    return {"success": False, "msg": f"{phrase(word, lang)} ({refusal.text})", "obj": None}
+    words = phrase(blame if refusal.blame is None else refusal.blame, lang)
+    message = f"{words} ({refusal.text})" if brackets else f"{words} {phrase('fail', lang)}: {refusal.text}"
+    return {"success": False, "msg": message, "obj": None}

@@ -1,5 +1,6 @@
 """From a call to an answer: base path, who may call, the version's route, the envelope, and faults that need them."""
 
+import gzip
 import json
 from dataclasses import dataclass
 from email.utils import formatdate
@@ -7,9 +8,10 @@ from email.utils import formatdate
 from aiohttp import web
 
 from ferryman_sandbox.xui.auth import Gate
-from ferryman_sandbox.xui.envelope import Refusal, Reply, envelope, language, nothing, refusal_envelope
+from ferryman_sandbox.xui.envelope import Crash, Refusal, Reply, envelope, language, nothing, refusal_envelope
 from ferryman_sandbox.xui.panel import Panel
 from ferryman_sandbox.xui.routing import API, OPEN, PAGES, Call, NoRoute, Route, RouteTable
+from ferryman_sandbox.xui.scopes import refusal_of
 
 BODY_LIMIT = 10 * 1024 * 1024
 APP_PAGE = b"<!doctype html><html><head><title>panel</title></head><body><div id=app></div></body></html>"
@@ -41,6 +43,15 @@ class Front:
             return Reply(raw=PROXY_PAGE, headers=HTML), False
         return self._handle(call, route)
 
+    def rewrites(self, call: Call) -> bool:
+        """Whether the call would read, edit and write back a whole inbound; its parameters are set as for an answer."""
+        try:
+            path = call.path.removeprefix(self.panel.base_path)
+            route, call.params = self.routes.find(call.method, path, self.panel.rules.version)
+        except NoRoute:
+            return False
+        return route.rewrites
+
     def _handle(self, call: Call, route: Route) -> tuple[Reply, bool]:
         try:
             if route.changes and self.panel.switches.take("locked_db"):
@@ -51,16 +62,30 @@ class Front:
         except Refusal as refusal:
             is_nameless = route.blame == "obtain" and not self.panel.rules.names_reads_in_errors
             blame = "" if is_nameless else route.blame
-            return Reply(bare=refusal_envelope(refusal, blame, self._language(call))), False
+            brackets = self.panel.rules.brackets_errors
+            return Reply(bare=refusal_envelope(refusal, blame, self._language(call), brackets=brackets)), False
+        except Crash:
+            return nothing(500), False
 
     def _turn_away(self, call: Call, route: Route) -> Reply | None:
         """The answer to a caller without session or token, or without CSRF token; None for a welcome one."""
-        if route.area == OPEN or (route.area == API and self.gate.has_token(call)):
+        if route.area == OPEN:
             return None
+        token = self.gate.token(call) if route.area == API else None
+        if token is not None:
+            return refusal_of(token, route) if self.panel.rules.scopes_tokens else None
         session = self.gate.session(call)
         if not self.gate.is_logged_in(session):
-            return self._login_first(call) if route.area == PAGES else nothing(401 if _is_ajax(call) else 404)
+            return self._stranger(call, route)
         return None if self.gate.has_csrf(call, session) else nothing(403)
+
+    def _stranger(self, call: Call, route: Route) -> Reply:
+        rules = self.panel.rules
+        if route.area == PAGES or rules.answers_strangers_at_length:
+            return self._login_first(call)
+        if rules.tells_wrong_token_unauthorized and call.headers.get("Authorization", "").startswith("Bearer "):
+            return nothing(401)
+        return nothing(401 if rules.tells_ajax_unauthorized and _is_ajax(call) else 404)
 
     def _login_first(self, call: Call) -> Reply:
         if _is_ajax(call):
@@ -100,14 +125,24 @@ class Front:
             headers["X-3x-Node-Caps"] = "zstd"
         body = reply.raw
         if body is None:
-            content = reply.bare if reply.bare is not None else envelope(reply, self._language(call))
-            body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+            body = self._body(call, reply)
             headers["Content-Type"] = "application/json; charset=utf-8"
-        response = web.Response(body=body, status=reply.status, headers=headers)
+        status, takes_gzip = reply.status, "gzip" in call.headers.get("Accept-Encoding", "")
+        broke_down = status == 500 and takes_gzip and self.panel.rules.hides_breakdowns
+        if takes_gzip and body:
+            body = gzip.compress(body, compresslevel=1, mtime=0)
+            headers["Content-Encoding"] = "gzip"
+        response = web.Response(body=body, status=200 if broke_down else status, headers=headers)
         response.cookies.update(reply.cookies)
-        if body and "gzip" in call.headers.get("Accept-Encoding", ""):
-            response.enable_compression(web.ContentCoding.gzip)
         return response
+
+    def _body(self, call: Call, reply: Reply) -> bytes:
+        if reply.obj_text:
+            return f'{{"success":true,"msg":"","obj":{reply.obj_text}}}'.encode()
+        content = reply.bare
+        if content is None:
+            content = envelope(reply, self._language(call), brackets=self.panel.rules.brackets_errors)
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _is_ajax(call: Call) -> bool:

@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode
 
 from aiohttp import web
 
+import ferryman_sandbox.xui.devices as devices
 from ferryman_sandbox.xui.panel import Panel
 from ferryman_sandbox.xui.shapes import ANY_ADDRESS
 
@@ -25,17 +26,24 @@ def links_of_client(panel: Panel, email: str, host: str) -> list[str]:
 
 
 def links_of_sub(panel: Panel, sub_id: str, host: str) -> list[str]:
-    return _links(panel, panel.state.emails_of_sub(sub_id), host)
+    return _links(panel, panel.emails_of_sub(sub_id), host)
+
+
+def links_of_client_on(panel: Panel, inbound_id: int, email: str, host: str) -> list[str]:
+    """Of one inbound only, as 3.0 asks. Raises Refusal (`record not found`)."""
+    inbound = panel.inbound(inbound_id)
+    return [share_link(inbound, client, host) for client in panel.state.entries[inbound_id].get(email, ())]
 
 
 def _links(panel: Panel, emails: list[str], host: str) -> list[str]:
-    """One link per client and enabled inbound; disabled clients are served too, the core refuses them."""
+    """One link per client and enabled inbound; from 2.9.4 disabled clients are served too, the core refuses them."""
     return [
         share_link(inbound, client, host)
         for inbound_id, inbound in sorted(panel.state.inbounds.items())
         if inbound["enable"]
         for email in emails
         for client in panel.state.entries[inbound_id].get(email, ())
+        if panel.rules.disables_entries or client.get("enable")
     ]
 
 
@@ -76,7 +84,7 @@ def _security(stream: Document, client: Document) -> dict[str, str]:
 
 def _reality(reality: Document, client: Document) -> dict[str, str]:
     hints = reality.get("settings", {})
-    path = hashlib.sha256(f"{hints.get('spiderX', '')}|{client['subId'] or client['email']}".encode()).hexdigest()
+    path = hashlib.sha256(f"{hints.get('spiderX', '')}|{client.get('subId') or client['email']}".encode()).hexdigest()
     return {
         "pbk": hints.get("publicKey", ""),
         "fp": hints.get("fingerprint", ""),
@@ -93,8 +101,12 @@ def subscription_app(panel: Panel) -> web.Application:
         sub_id = request.match_info["sub_id"]
         links = links_of_sub(panel, sub_id, request.host)
         if not links:
-            return web.Response(status=404)
+            return web.Response(status=400, text="Error!") if panel.rules.embeds_clients else web.Response(status=404)
         headers = {"Subscription-Userinfo": _userinfo(panel, sub_id), "Profile-Update-Interval": "12"}
+        device = devices.admit(panel, sub_id, request.headers)
+        headers |= device.headers
+        if not device.allowed:
+            return web.Response(status=404, headers=device.headers)
         headers["Profile-Web-Page-Url"] = str(request.url)
         body = base64.b64encode(("\n".join(links) + "\n").encode())
         return web.Response(body=body, headers=headers, content_type="text/plain", charset="utf-8")
@@ -105,11 +117,12 @@ def subscription_app(panel: Panel) -> web.Application:
 
 
 def _userinfo(panel: Panel, sub_id: str) -> str:
-    """Sums over the subId's clients; no total when one is unlimited; seconds, a delayed start counted from now."""
-    rows = [panel.state.rows[email] for email in panel.state.emails_of_sub(sub_id) if email in panel.state.rows]
+    """Sums over the subId's clients; no total when one is unlimited; seconds, from 3.0 a delayed start from now on."""
+    rows = [panel.state.rows[email] for email in panel.emails_of_sub(sub_id) if email in panel.state.rows]
     total = sum(row["total"] for row in rows) if all(row["total"] for row in rows) else 0
     expiries = {row["expiryTime"] for row in rows}
     expiry = expiries.pop() if len(expiries) == 1 else 0
-    expire = (panel.now_ms - expiry if expiry < 0 else expiry) // 1000
+    starts_later = expiry < 0 and panel.rules.guards_logins
+    expire = int((panel.now_ms - expiry if starts_later else expiry) / 1000)
     up, down = sum(row["up"] for row in rows), sum(row["down"] for row in rows)
     return f"upload={up}; download={down}; total={total}; expire={expire}"

@@ -17,6 +17,8 @@ SEARCHED = ("email", "subId", "comment")
 SEARCHED_SINCE_3_2 = (*SEARCHED, "uuid", "password", "auth")
 SORTS_SINCE_3_2 = ("createdAt", "updatedAt", "lastOnline")
 NEVER = 1 << 62
+RANGES = ("expiryFrom", "expiryTo", "usageFrom", "usageTo")
+FILTERS = ("search", "protocol", "inbound", "filter", "group", "autoRenew", "hasTgId", "hasComment", *RANGES)
 BUCKETS = ("online", "depleted", "expiring", "deactive")
 
 
@@ -27,8 +29,10 @@ def list_page(panel: Panel, query: Mapping[str, str]) -> Document:
     size = min(size if size > 0 else DEFAULT_SIZE, LARGEST_SIZE)
     if not panel.rules.since(3, 2, 0):
         _number(query, "inbound")
-    rows = [_Facts(panel, email) for email in panel.state.records]
-    wanted = [one for one in rows if _passes(one, query, panel)]
+    now_ms = panel.now_ms
+    rows = [_Facts(panel, email, now_ms) for email in panel.state.records]
+    is_filtered = any(query.get(name, "").strip() for name in FILTERS)
+    wanted = [one for one in rows if _passes(one, query, panel)] if is_filtered else list(rows)
     sort = query.get("sort", "")
     is_known = sort not in SORTS_SINCE_3_2 or panel.rules.since(3, 2, 0)
     _order(wanted, sort if is_known else "", query.get("order") == "descend")
@@ -48,22 +52,22 @@ def list_page(panel: Panel, query: Mapping[str, str]) -> Document:
 class _Facts:
     """A client with everything the filters ask about."""
 
-    def __init__(self, panel: Panel, email: str) -> None:
+    def __init__(self, panel: Panel, email: str, now_ms: int) -> None:
         self.panel = panel
         self.record = panel.state.records[email]
         self.row = panel.state.rows.get(email)
         self.used: int = self.row["up"] + self.row["down"] if self.row else 0
         self.inbound_ids = panel.state.inbound_ids_of(email)
-        self.online = panel.now_ms - panel.core.seen_ms.get(email, 0) <= 20_000
+        self.online = now_ms - panel.core.seen_ms.get(email, 0) <= 20_000
         expiry, total = self.record["expiryTime"], self.record["totalGB"]
-        self.depleted = bool((total > 0 and self.used >= total) or 0 < expiry <= panel.now_ms)
+        self.depleted = bool((total > 0 and self.used >= total) or 0 < expiry <= now_ms)
 
     def slim(self) -> Document:
         item = {name: self.record[name] for name in SLIM}
         item |= {name: self.record[name] for name in ("group", "comment") if self.record[name]}
         item["inboundIds"] = self.inbound_ids
         if self.row is not None:
-            item["traffic"] = row_view(self.row)
+            item["traffic"] = row_view(self.row, self.panel.rules)
         return item | {"createdAt": self.record["createdAt"], "updatedAt": self.record["updatedAt"]}
 
     def is_in(self, bucket: str) -> bool:

@@ -7,24 +7,28 @@ from ferryman_sandbox.xui.core import Core
 from ferryman_sandbox.xui.envelope import record_not_found
 from ferryman_sandbox.xui.state import Document, PanelState
 from ferryman_sandbox.xui.switches import Switches
-from ferryman_sandbox.xui.versions import Rules, parse_version
+from ferryman_sandbox.xui.versions import Rules, rules_of
 
 
 @dataclass
 class Panel:
-    """What every route module works on. `now` answers Unix seconds of the panel's clock."""
+    """What every route module works on. `read_clock` answers Unix seconds of the world's clock."""
 
     state: PanelState
     core: Core
     switches: Switches
-    now: Callable[[], float]
+    read_clock: Callable[[], float]
     base_path: str = "/"
     username: str = "admin"
     password: str = "admin"
 
     @property
     def rules(self) -> Rules:
-        return Rules(parse_version(self.switches.version))
+        return rules_of(self.switches.version)
+
+    def now(self) -> float:
+        """Unix seconds by the panel's own clock, which may be wrong."""
+        return self.read_clock() + self.switches.clock_skew
 
     @property
     def now_ms(self) -> int:
@@ -51,6 +55,18 @@ class Panel:
         if self.rules.reports_pending_nodes and any(map(self.is_on_offline_node, inbound_ids)):
             return {"nodePending": True}
         return None
+
+    def emails_of_sub(self, sub_id: str) -> list[str]:
+        """Every email with that subId, sorted."""
+        if not self.rules.embeds_clients:
+            return self.state.emails_of_sub(sub_id)
+        found = {
+            email
+            for entries in self.state.entries.values()
+            for email, clients in entries.items()
+            if any(client.get("subId") == sub_id for client in clients)
+        }
+        return sorted(found)
 
     def load_user(self, inbound_id: int, email: str) -> None:
         """Let the core serve the client there, if its inbound is on and reachable."""

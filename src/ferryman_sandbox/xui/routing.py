@@ -60,7 +60,11 @@ Handler = Callable[[Panel, Call], Reply]
 
 @dataclass(frozen=True)
 class Route:
-    """`blame` is the word before the bracket when the handler refuses."""
+    """`blame` is the word before the bracket when the handler refuses.
+
+    `changes`: it writes; `rewrites`: it reads an inbound, edits it and writes all of it back, so that two at once may
+    lose one of them.
+    """
 
     method: str
     path: str
@@ -69,6 +73,7 @@ class Route:
     since: Version = OLDEST
     before: Version = (*NEWEST[:2], NEWEST[2] + 1)
     changes: bool = False
+    rewrites: bool = False
     blame: str = "wrong"
 
     def serves(self, version: Version) -> bool:

@@ -1,17 +1,15 @@
-"""`panel/api/server/*`, the backup call, and the settings a seller reads: status, keys, database, API tokens."""
+"""`panel/api/server/*`, up to 2.6 `server/*`, the backup call, and the settings a seller reads."""
 
 import sqlite3
 import time
 import uuid
-from typing import Any
 
-from ferryman_sandbox.xui.auth import new_token_text, store_token
-from ferryman_sandbox.xui.binding import BOOL, STRING
-from ferryman_sandbox.xui.envelope import Refusal, Reply, refuse
+from ferryman_sandbox.xui.envelope import Reply
 from ferryman_sandbox.xui.panel import Panel
-from ferryman_sandbox.xui.routing import API, PAGES, Call, Route
+from ferryman_sandbox.xui.routing import PAGES, Call, Route
 from ferryman_sandbox.xui.specs import new_x25519_pair
 from ferryman_sandbox.xui.state import Document
+from ferryman_sandbox.xui.versions import G2, G4
 
 GIB = 1 << 30
 SUBSCRIPTION_PORT = 2096
@@ -34,7 +32,8 @@ def status(panel: Panel, _: Call) -> Reply:
     if rules.since(3, 2, 0):
         view |= {"diskIO": {"read": 0, "write": 0}, "diskTraffic": {"read": 0, "write": 0}}
     state = {"state": "error", "errorMsg": "xray is down"} if down else {"state": "running", "errorMsg": ""}
-    view |= {"xray": state | {"version": "26.7.28"}, "panelVersion": panel.switches.version}
+    view |= {"xray": state | {"version": "26.7.28"}}
+    view |= {"panelVersion": panel.switches.version} if rules.version >= G4 else {}
     if rules.since(3, 2, 0):
         view["panelGuid"] = panel.state.meta["guid"]
     view |= _network(sent, received)
@@ -132,65 +131,38 @@ def default_settings(panel: Panel, call: Call) -> Reply:
     return Reply(view)
 
 
-def token_list(panel: Panel, _: Call) -> Reply:
-    return Reply([_token_view(panel, token) for _, token in sorted(panel.state.tokens.items())])
-
-
-def _token_view(panel: Panel, token: Document) -> Document:
-    """Without the token itself where the version keeps only its digest."""
-    unit = 1 if panel.rules.dates_tokens_in_seconds else 1000
-    view = {name: token[name] for name in ("id", "name", "enabled")} | {"createdAt": int(token["created"] * unit)}
-    return view if panel.rules.hashes_tokens else view | {"token": token.get("token", "")}
-
-
-def token_create(panel: Panel, call: Call) -> Reply:
-    name = call.json("createRequest", {"name": STRING})["name"].strip()
-    if not name:
-        raise refuse("token name is required")
-    if len(name) > 64:
-        raise refuse("token name must be 64 characters or fewer")
-    if any(token["name"] == name for token in panel.state.tokens.values()):
-        raise refuse("a token with that name already exists")
-    text = new_token_text()
-    return Reply(_token_view(panel, store_token(panel, name, text)) | {"token": text})
-
-
-def token_delete(panel: Panel, call: Call) -> Reply:
-    panel.state.drop_token(call.number("id"))
-    return Reply(word="settings_saved")
-
-
-def token_set_enabled(panel: Panel, call: Call) -> Reply:
-    token = panel.state.tokens.get(call.number("id"))
-    if token is None:
-        raise Refusal("token not found")
-    wanted = call.json("setEnabledRequest", {"enabled": BOOL})["enabled"]
-    panel.state.save_token(token | {"enabled": wanted})
-    return Reply(word="settings_saved")
-
-
-SERVER = "panel/api/server"
-
-
-def _settings(prefix: str, area: str, **valid: Any) -> tuple[Route, ...]:
-    """The settings routes; 3.3.0 moved them under the API, where a token works too."""
-    blame = {"blame": "settings_saved"} | valid
-    return (
-        Route("POST", f"{prefix}/defaultSettings", default_settings, area, **blame),
-        Route("GET", f"{prefix}/apiTokens", token_list, area, **blame),
-        Route("POST", f"{prefix}/apiTokens/create", token_create, area, **blame),
-        Route("POST", f"{prefix}/apiTokens/delete/:id", token_delete, area, **blame),
-        Route("POST", f"{prefix}/apiTokens/setEnabled/:id", token_set_enabled, area, **blame),
+def all_settings(panel: Panel, _: Call) -> Reply:
+    """The few settings that the emulator has a meaning for."""
+    return Reply(
+        {
+            "sessionMaxAge": panel.rules.session_seconds // 60,
+            "webBasePath": panel.base_path,
+            "subEnable": True,
+            "subPort": SUBSCRIPTION_PORT,
+            "subPath": "/sub/",
+            "subURI": panel.switches.sub_uri,
+        }
     )
 
 
+SERVER = "panel/api/server"
+OLD_SERVER = "server"
+
 ROUTES = (
-    Route("GET", f"{SERVER}/status", status),
-    Route("GET", f"{SERVER}/getNewX25519Cert", new_x25519),
-    Route("GET", f"{SERVER}/getNewUUID", new_uuid),
-    Route("GET", f"{SERVER}/getDb", get_db),
-    Route("POST", f"{SERVER}/restartXrayService", restart_xray),
-    Route("POST", "panel/api/backuptotgbot", backup),
-    *_settings("panel/setting", PAGES, before=(3, 3, 0)),
-    *_settings("panel/api/setting", API, since=(3, 3, 0)),
+    Route("GET", f"{SERVER}/status", status, since=G2),
+    Route("GET", f"{SERVER}/getNewX25519Cert", new_x25519, since=G2),
+    Route("GET", f"{SERVER}/getNewUUID", new_uuid, since=G2),
+    Route("GET", f"{SERVER}/getDb", get_db, since=G2),
+    Route("POST", f"{SERVER}/restartXrayService", restart_xray, since=G2),
+    Route("POST", f"{OLD_SERVER}/status", status, before=G2),
+    Route("POST", f"{OLD_SERVER}/getNewX25519Cert", new_x25519, before=G2),
+    Route("GET", f"{OLD_SERVER}/getDb", get_db, before=G2),
+    Route("POST", f"{OLD_SERVER}/restartXrayService", restart_xray, before=G2),
+    Route("GET", "panel/api/inbounds/createbackup", backup, before=G2),
+    Route("GET", "panel/api/backuptotgbot", backup, since=G2, before=(3, 0, 2)),
+    Route("POST", "panel/api/backuptotgbot", backup, since=(3, 0, 2)),
+    Route("POST", "panel/setting/all", all_settings, PAGES, before=(3, 3, 0), blame="settings_saved"),
+    Route("POST", "panel/api/setting/all", all_settings, since=(3, 3, 0), blame="settings_saved"),
+    Route("POST", "panel/setting/defaultSettings", default_settings, PAGES, before=(3, 3, 0), blame="settings_saved"),
+    Route("POST", "panel/api/setting/defaultSettings", default_settings, since=(3, 3, 0), blame="settings_saved"),
 )

@@ -1,12 +1,13 @@
 """The traffic job: collect the core's counters, then start, renew and cut off clients, in that order.
 
-Every 5 seconds in 3.x. A client may exceed its quota by what it uses within one tick.
+Every 5 seconds in 3.x, every 10 in 2.x. A client may exceed its quota by what it uses within one tick.
 """
 
 import random
 from collections.abc import Mapping, Sequence
 
 import ferryman_sandbox.xui.clients as clients
+import ferryman_sandbox.xui.embedded_usage as embedded_usage
 from ferryman_sandbox.xui.panel import Panel
 from ferryman_sandbox.xui.shapes import is_depleted
 from ferryman_sandbox.xui.state import Document
@@ -20,10 +21,12 @@ def tick(panel: Panel, elapsed: float = 0.0) -> None:
     if panel.switches.xray_down:
         return
     simulate(panel, elapsed)
-    counted = panel.core.collect(from_first_sight=panel.rules.counts_first_sight)
-    now_ms = panel.now_ms
+    rules, now_ms = panel.rules, panel.now_ms
+    counted = panel.core.collect(from_first_sight=rules.counts_first_sight, empties=rules.empties_counters)
     for email, (up, down) in counted.items():
         _count(panel, email, up, down, now_ms)
+    active = [email for email, (up, down) in counted.items() if (up or down) and email in panel.state.rows]
+    panel.core.active = active or ([] if rules.empties_onlines else None)
     _count_on_inbounds(panel, counted)
     _renew(panel, now_ms)
     _cut_off(panel, now_ms)
@@ -60,10 +63,13 @@ def _count(panel: Panel, email: str, up: int, down: int, now_ms: int) -> None:
     row = panel.state.rows.get(email)
     if row is None or not (up or down or row["expiryTime"] < 0):
         return
-    if row["expiryTime"] < 0:
+    if row["expiryTime"] < 0 and panel.rules.embeds_clients:
+        embedded_usage.start_expiry(panel, row, now_ms - row["expiryTime"])
+    elif row["expiryTime"] < 0:
         _set_expiry(panel, row, now_ms - row["expiryTime"])
     row["up"] += up
     row["down"] += down
+    row["allTime"] = row.get("allTime", 0) + up + down
     if up or down:
         row["lastOnline"] = now_ms
         panel.core.seen_ms[email] = now_ms
@@ -82,7 +88,9 @@ def _count_on_inbounds(panel: Panel, counted: Mapping[str, Sequence[int]]) -> No
             booked[1] += down
     for inbound_id, (up, down) in sums.items():
         inbound = panel.state.inbounds[inbound_id]
-        panel.state.save_inbound(inbound | {"up": inbound["up"] + up, "down": inbound["down"] + down})
+        all_time = inbound.get("allTime", 0) + up + down
+        grown = {"up": inbound["up"] + up, "down": inbound["down"] + down, "allTime": all_time}
+        panel.state.save_inbound(inbound | grown)
 
 
 def _set_expiry(panel: Panel, row: Document, expiry: int) -> None:
@@ -101,10 +109,16 @@ def _renew(panel: Panel, now_ms: int) -> None:
     for row in list(panel.state.rows.values()):
         if row["reset"] <= 0 or not 0 < row["expiryTime"] <= now_ms or not panel.state.inbound_ids_of(row["email"]):
             continue
+        if 0 < row.get("resetMax", 0) <= row.get("resetCount", 0):
+            continue
         period = row["reset"] * DAY_MS
         behind = now_ms - row["expiryTime"]
-        _set_expiry(panel, row, row["expiryTime"] + (behind // period + 1) * period)
-        row.update(up=0, down=0)
+        expiry = row["expiryTime"] + (behind // period + 1) * period
+        if panel.rules.embeds_clients:
+            embedded_usage.renew(panel, row, expiry)
+            continue
+        _set_expiry(panel, row, expiry)
+        row.update(up=0, down=0, resetCount=row.get("resetCount", 0) + 1)
         panel.state.save_row(row)
         if not row["enable"]:
             clients.set_enable(panel, row["email"], True)
@@ -114,7 +128,9 @@ def _cut_off(panel: Panel, now_ms: int) -> None:
     """Clients that ran out: off in row, entries and record, out of the core."""
     depleted = [row["email"] for row in panel.state.rows.values() if row["enable"] and is_depleted(row, now_ms)]
     for email in depleted:
-        if email in panel.state.records:
+        if panel.rules.embeds_clients:
+            embedded_usage.cut_off(panel, panel.state.rows[email])
+        elif email in panel.state.records:
             clients.set_enable(panel, email, False)
         else:
             panel.state.save_row(panel.state.rows[email] | {"enable": False})

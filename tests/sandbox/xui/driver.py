@@ -12,6 +12,8 @@ from urllib.parse import quote
 
 import aiohttp
 
+from ferryman_sandbox.xui import XuiEmulator
+
 Document = dict[str, Any]
 
 SETTLE_SECONDS = 25.0
@@ -62,6 +64,9 @@ class PanelDriver:
     tls: ssl.SSLContext | bool = True
     inbounds: list[Document] = field(default_factory=list)
     emails: list[str] = field(default_factory=list)
+    session: dict[str, str] = field(default_factory=dict)
+    csrf_headers: dict[str, str] = field(default_factory=dict)
+    emulator: XuiEmulator | None = None
 
     @property
     def ids(self) -> list[int]:
@@ -89,10 +94,14 @@ class PanelDriver:
         token: str | None = "",
         ajax: bool = True,
     ) -> Answer:
-        """`token` "" is the driver's own, None sends none; `ajax` says so in X-Requested-With."""
+        """`token` "" is the driver's own, or its session where it has none; None sends neither. `ajax` says so in
+        X-Requested-With."""
         sent = {"Accept": "application/json", "Accept-Language": "en-US"}
         sent |= {"X-Requested-With": "XMLHttpRequest"} if ajax else {}
-        sent |= {"Authorization": f"Bearer {token or self.token}"} if token is not None else {}
+        if token is not None and (token or self.token):
+            sent |= {"Authorization": f"Bearer {token or self.token}"}
+        elif token is not None:
+            sent, cookies = sent | self.csrf_headers, self.session | (cookies or {})
         if cookies:
             sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in cookies.items())
         body: Any = data
@@ -126,6 +135,13 @@ class PanelDriver:
             answer = await response.json(content_type=None)
             assert response.status in (200, 409), answer
             return answer
+
+    async def sign_in(self) -> None:
+        """Keep a session for the calls that name no token."""
+        self.session, self.csrf_headers = await self.logged_in()
+
+    async def add_inbound(self, spec: Document) -> Answer:
+        return await self.post("inbounds/add", spec)
 
     # Clients
 
@@ -191,23 +207,32 @@ class PanelDriver:
 
     # Sessions
 
+    @property
+    def asks_csrf(self) -> bool:
+        return self.version >= (3, 0, 0)
+
     async def csrf(self) -> tuple[str, str]:
         """A CSRF token and the cookie that holds it."""
         answer = await self.call("GET", "csrf-token", token=None)
         return answer.json["obj"], answer.cookies["3x-ui"].value
 
-    async def login(self, username: str, password: str, **fields: str) -> Answer:
+    async def _before_login(self) -> tuple[dict[str, str], dict[str, str]]:
+        """Cookies and headers a login needs: none before 3.0."""
+        if not self.asks_csrf:
+            return {}, {}
         csrf, cookie = await self.csrf()
+        return {"3x-ui": cookie}, {"X-CSRF-Token": csrf}
+
+    async def login(self, username: str, password: str, **fields: str) -> Answer:
+        cookies, headers = await self._before_login()
         form = {"username": username, "password": password} | fields
-        headers = {"X-CSRF-Token": csrf}
-        return await self.call("POST", "login", form=form, headers=headers, cookies={"3x-ui": cookie}, token=None)
+        return await self.call("POST", "login", form=form, headers=headers, cookies=cookies, token=None)
 
     async def logged_in(self) -> tuple[dict[str, str], dict[str, str]]:
         """Cookies and CSRF header of a fresh session."""
-        csrf, cookie = await self.csrf()
+        cookies, headers = await self._before_login()
         form = {"username": self.username, "password": self.password}
-        headers = {"X-CSRF-Token": csrf}
-        answer = await self.call("POST", "login", form=form, headers=headers, cookies={"3x-ui": cookie}, token=None)
+        answer = await self.call("POST", "login", form=form, headers=headers, cookies=cookies, token=None)
         assert answer.ok, answer
         return {"3x-ui": answer.cookies["3x-ui"].value}, headers
 

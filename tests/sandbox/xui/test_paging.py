@@ -1,5 +1,7 @@
 """The paged list: every order and filter a table offers, over clients whose differences are known."""
 
+import asyncio
+import time
 import uuid
 
 import pytest
@@ -28,14 +30,23 @@ class Table:
         return [emails[item["email"]] for item in (await self.page(query))["items"]]
 
 
+async def _next_millisecond() -> None:
+    """Clients are dated by the millisecond, and their order is by date."""
+    before = time.time_ns() // 1_000_000
+    while time.time_ns() // 1_000_000 <= before + 1:
+        await asyncio.sleep(0)
+
+
 @pytest.fixture
 async def table(panel: PanelDriver) -> Table:
     tag = uuid.uuid4().hex[:8]
     clients = {
-        "small": await panel.added(email=f"b{tag}", totalGB=GIB, expiryTime=FUTURE, tgId=77_000_001, comment="Ольга"),
-        "large": await panel.added(email=f"c{tag}", totalGB=9 * GIB, expiryTime=FUTURE + 5, reset=30),
-        "free": await panel.add(panel.new_client(email=f"A{tag}"), *panel.ids),
+        "small": await panel.added(email=f"b{tag}", totalGB=GIB, expiryTime=FUTURE, tgId=77_000_001, comment="Ольга")
     }
+    await _next_millisecond()
+    clients["large"] = await panel.added(email=f"c{tag}", totalGB=9 * GIB, expiryTime=FUTURE + 5, reset=30)
+    await _next_millisecond()
+    clients["free"] = await panel.add(panel.new_client(email=f"A{tag}"), *panel.ids)
     await panel.set_counters(clients["small"]["email"], 1000, 2000)
     await panel.set_counters(clients["free"]["email"], 10, 0)
     return Table(panel, clients)

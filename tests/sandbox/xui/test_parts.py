@@ -4,13 +4,16 @@ from typing import Any
 
 import pytest
 
+from ferryman_sandbox.store import Store
 from ferryman_sandbox.xui.auth import LoginLimiter
-from ferryman_sandbox.xui.binding import CLIENT_FIELDS, INT, STRINGS, bind, bind_form, parse_json
+from ferryman_sandbox.xui.binding import CLIENT_FIELDS, INT, STRINGS, bind, bind_client, bind_form, parse_json
+from ferryman_sandbox.xui.embedded import typed
 from ferryman_sandbox.xui.envelope import Refusal, Reply, language
 from ferryman_sandbox.xui.panel import Panel
 from ferryman_sandbox.xui.routing import Call, NoRoute, Route, RouteTable
 from ferryman_sandbox.xui.shapes import can_use_vision, client_from, entry_from, is_depleted, record_from
-from ferryman_sandbox.xui.versions import Rules, parse_version
+from ferryman_sandbox.xui.state import PanelState, Texts
+from ferryman_sandbox.xui.versions import Rules, Version, parse_version
 
 
 def handler(_: Panel, __: Call) -> Reply:
@@ -177,3 +180,52 @@ def test_rules_follow_the_number_of_the_release() -> None:
 )
 def test_whose_language_wins(cookie: str, accept: str, forced: str, spoken: str) -> None:
     assert language(cookie, accept, forced) == spoken
+
+
+def test_what_was_dropped_and_saved_again_within_a_call_moves_to_the_end() -> None:
+    store = Store(":memory:")
+    state = PanelState(store)
+    state.save_inbound({"id": 1})
+    for email in ("a", "b"):
+        state.save_entries(1, email, [{"email": email}])
+    with state.together():
+        state.drop_entries(1, "a")
+        state.save_entries(1, "a", [{"email": "a", "n": 1}])
+        state.save_entries(1, "a", [{"email": "a", "n": 2}])
+    assert [id_ for id_, _ in store.all("xui.entry")] == ["1/b", "1/a"]
+    assert PanelState(store).entries == state.entries == {1: {"b": [{"email": "b"}], "a": [{"email": "a", "n": 2}]}}
+
+
+def test_a_call_that_breaks_off_keeps_what_it_had_done() -> None:
+    store = Store(":memory:")
+    state = PanelState(store)
+
+    def break_off() -> None:
+        with state.together():
+            state.save_rate("a", {"up": 1, "down": 2})
+            raise KeyError("a")
+
+    with pytest.raises(KeyError):
+        break_off()
+    assert PanelState(store).rates == {"a": {"up": 1, "down": 2}}
+
+
+def test_a_text_is_written_once_until_its_email_changes() -> None:
+    texts, written = Texts(), iter(["first", "second", "third"])
+    assert [texts.of("a", "list", lambda: next(written)) for _ in range(2)] == ["first", "first"]
+    assert texts.of("a", "row", lambda: next(written)) == "second"
+    texts.forget("a")
+    assert texts.of("a", "list", lambda: next(written)) == "third"
+
+
+def test_a_client_of_another_type_is_read_as_zero_by_old_panels() -> None:
+    whole = typed({"email": 5, "tgId": "", "enable": "yes", "totalGB": 7, "reverse": None})
+    assert (whole["email"], whole["tgId"], whole["enable"], whole["totalGB"]) == ("", 0, False, 7)
+
+
+@pytest.mark.parametrize(
+    ("version", "given", "kept"),
+    [((3, 1, 0), {"group": "g"}, ""), ((3, 2, 0), {"group": "g"}, "g")],
+)
+def test_a_field_of_a_later_version_is_passed_over(version: Version, given: dict[str, str], kept: str) -> None:
+    assert bind_client({"email": "e"} | given, version)["group"] == kept

@@ -1,7 +1,8 @@
 """The fields of every answer a seller reads, by version, as running panels gave them.
 
 What a version adds is listed once, with the first release seen to have it; those seen are 3.1.0, 3.3.1, 3.4.2 and
-3.6.0. A field too few breaks a client that needs it, a field too many hides that an older panel lacks it.
+3.6.0, and what 3.7.0 adds is known from its published sources only. A field too few breaks a client that needs it, a
+field too many hides that an older panel lacks it.
 """
 
 import secrets
@@ -20,6 +21,7 @@ RECORD: Fields = {
     (3, 3, 1): "group",
     (3, 4, 2): "privateKey publicKey allowedIPs preSharedKey keepAlive",
     (3, 6, 0): "secret adTag",
+    (3, 7, 0): "limitHwid resetDay resetMax trafficReset trafficResetDay",
 }
 
 CLIENT: Fields = {
@@ -30,6 +32,7 @@ CLIENT: Fields = {
 
 ROW: Fields = {
     (3, 1, 0): "id inboundId enable email uuid subId up down expiryTime total reset lastOnline",
+    (3, 7, 0): "resetDay resetMax resetCount lastSubFetch",
 }
 
 LISTED: Fields = {**RECORD, (3, 1, 0): RECORD[3, 1, 0] + " inboundIds traffic"}
@@ -83,6 +86,7 @@ ENTRY: Fields = {
 
 TOKEN: Fields = {
     (3, 1, 0): "id name enabled createdAt token",
+    (3, 7, 0): "scope expiresAt",
 }
 
 
@@ -169,7 +173,9 @@ async def test_an_api_token_as_it_is_issued(panel: PanelDriver) -> None:
     path = f"{panel.settings}/apiTokens"
     name = {"name": f"test-{secrets.token_hex(6)}"}
     made = (await panel.call("POST", f"{path}/create", json=name, cookies=cookies, headers=headers, token=None)).obj
-    gone = await panel.call("POST", f"{path}/delete/{made['id']}", cookies=cookies, headers=headers, token=None)
+    scope = {"expectedScope": "admin"}
+    delete = f"{path}/delete/{made['id']}"
+    gone = await panel.call("POST", delete, json=scope, cookies=cookies, headers=headers, token=None)
     assert set(made) == expected(TOKEN, panel.version)
     assert (made["createdAt"] > 10**12) == (panel.version < (3, 4, 0))
     assert gone.json["obj"] is None

@@ -10,6 +10,7 @@ import pytest
 from ferryman_sandbox.emulator import serve
 from tests.sandbox.xui.conftest import start
 from tests.sandbox.xui.driver import PanelDriver
+from tests.sandbox.xui.old_driver import OldDriver
 
 FUTURE = 4_102_444_800_000
 VISION = "xtls-rprx-vision"
@@ -85,3 +86,44 @@ async def test_a_link_of_a_trojan_inbound_carries_the_password(newest: PanelDriv
     link = (await newest.get(f"clients/links/{client['email']}")).obj[0]
     assert link.startswith("trojan://p%2Fw%20d@127.0.0.1:20445?")
     assert parse_qs(urlsplit(link).query)["alpn"] == ["h2,http/1.1"]
+
+
+@pytest.fixture
+async def old_with_subscriptions(old_emulated: OldDriver) -> AsyncIterator[OldDriver]:
+    """An older panel beside a listener of its own."""
+    assert old_emulated.emulator is not None
+    listener = await serve(old_emulated.emulator.subscription_app())
+    await old_emulated.emu("switches", {"sub_uri": f"{listener.url}/sub/"})
+    await old_emulated.sign_in()
+    old_emulated.token = ""
+    yield old_emulated
+    await listener.stop()
+
+
+async def test_an_older_panel_serves_the_same_lines(old_with_subscriptions: OldDriver) -> None:
+    panel = old_with_subscriptions
+    client = await panel.added(totalGB=5000, expiryTime=FUTURE, flow=VISION)
+    status, usage, text = await subscription_of(panel, client["subId"])
+    (link,) = base64.b64decode(text).decode().splitlines()
+    assert status == 200
+    assert link.startswith(f"vless://{client['id']}@")
+    assert usage == "upload=0; download=0; total=5000; expire=4102444800"
+
+
+async def test_an_older_panel_calls_an_unknown_sub_id_an_error(old_with_subscriptions: OldDriver) -> None:
+    status, _, text = await subscription_of(old_with_subscriptions, "nobody-here")
+    assert (status, text) == (400, "Error!")
+
+
+async def test_a_suspended_client_is_served_from_2_9_4_on(old_with_subscriptions: OldDriver) -> None:
+    client = await old_with_subscriptions.added()
+    await old_with_subscriptions.replace(client | {"enable": False})
+    status, _, _ = await subscription_of(old_with_subscriptions, client["subId"])
+    assert status == (200 if old_with_subscriptions.version >= (2, 9, 4) else 400)
+
+
+async def test_a_delayed_start_is_counted_from_now_on_in_3_0(old_with_subscriptions: OldDriver) -> None:
+    client = await old_with_subscriptions.added(expiryTime=-30 * 86_400_000)
+    _, usage, _ = await subscription_of(old_with_subscriptions, client["subId"])
+    expire = int(usage.rpartition("=")[2])
+    assert (expire > 0) is (old_with_subscriptions.version >= (3, 0, 0))
