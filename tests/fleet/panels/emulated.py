@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from ferryman.fleet.panel import PanelAccess, PanelTools
 from ferryman.fleet.panels.xui import Xui
+from ferryman.fleet.panels.xui.inbounds import as_object
 from ferryman.fleet.panels.xui.session import Timeouts
 from ferryman_sandbox.emulator import Server, serve
 from ferryman_sandbox.store import Store
@@ -22,7 +23,7 @@ BASE_PATH = "/hidden-path/"
 
 @dataclass
 class World:
-    """`panel` is our client by token; `access` is how it reaches the emulator."""
+    """`panel` is our client, `access` how it reaches the emulator: by token, or by password where there are none."""
 
     emulator: XuiEmulator
     access: PanelAccess
@@ -56,8 +57,16 @@ class World:
     async def use(self, email: str, up: int, down: int) -> None:
         """Set one client's counters, and let the panel act on them."""
         counters = {"upload": up, "download": down}
-        await self.panel._session.change("clients", "updateTraffic", email, body=counters)
+        where = ("inbounds", "updateClientTraffic") if self.embeds_clients else ("clients", "updateTraffic")
+        await self.panel._session.change(*where, email, body=counters)
+        await self.tick()
+
+    async def tick(self) -> None:
         await self._control("tick", {})
+
+    @property
+    def embeds_clients(self) -> bool:
+        return self.emulator.panel.switches.version < "3.1"
 
     async def calls(self, method: str = "", path: str = "") -> list[str]:
         """Paths below the base that were called, oldest first."""
@@ -68,16 +77,23 @@ class World:
     async def changes(self) -> list[str]:
         return await self.calls("POST", "panel/api/")
 
+    async def entries(self) -> list[tuple[int, dict[str, Any]]]:
+        """Every client in the settings of every inbound, as the core would read it."""
+        listed = await self.panel._session.get("inbounds", "list")
+        return [
+            (inbound["id"], client)
+            for inbound in listed
+            for client in as_object(inbound["settings"]).get("clients") or ()
+        ]
+
     async def flows(self, email: str) -> dict[int, str]:
-        """The client's flow on each inbound that has it, as the core would read it."""
-        headers = {"Authorization": f"Bearer {TOKEN}", "X-Requested-With": "XMLHttpRequest"}
-        listed = await self.tools.http.request("GET", self.access.url + "panel/api/inbounds/list", headers=headers)
-        return {
-            inbound["id"]: client.get("flow", "")
-            for inbound in listed.json()["obj"]
-            for client in inbound["settings"]["clients"]
-            if client["email"] == email
-        }
+        """The client's flow on each inbound that has it."""
+        return {number: one.get("flow", "") for number, one in await self.entries() if one["email"] == email}
+
+    async def rows(self) -> dict[str, dict[str, Any]]:
+        """The counters of everyone, by email."""
+        listed = await self.panel._session.get("inbounds", "list")
+        return {row["email"]: row for inbound in listed for row in inbound["clientStats"] or ()}
 
     @property
     def _origin(self) -> str:
@@ -101,7 +117,9 @@ async def emulated(tools: PanelTools, *, version: str = "3.6.0") -> AsyncIterato
         inbounds=[vless_reality(), vless_ws_tls(), trojan_tls()],
     )
     server: Server = await serve(emulator.app)
-    access = PanelAccess(server.url + BASE_PATH, token=SecretStr(TOKEN))
+    by_token = PanelAccess(server.url + BASE_PATH, token=SecretStr(TOKEN))
+    by_password = PanelAccess(server.url + BASE_PATH, username=USERNAME, password=SecretStr(PASSWORD))
+    access = by_password if version.startswith("2.") else by_token
     try:
         yield World(emulator, access, tools, Xui(access, tools))
     finally:

@@ -1,8 +1,9 @@
-"""The contract, against every panel there is: the emulator in three versions always, a real panel when told of one.
+"""The contract, against every panel there is: the emulator in every generation always, a real panel when told of one.
 
 A real 3X-UI is named by FERRYMAN_TEST_XUI_URL with FERRYMAN_TEST_XUI_TOKEN, or with _USERNAME and _PASSWORD;
-FERRYMAN_TEST_XUI_INBOUNDS ("1,2,3") says which of its inbounds may be used, unset = all. Both ways in are tried when
-both are given. Its certificate is not verified.
+FERRYMAN_TEST_XUI_INBOUNDS ("1,2,3") says which of its inbounds may be used, unset = all; an inbound is opened on it
+only when FERRYMAN_TEST_XUI_PORT names a first free port. Both ways in are tried when both are given. Its certificate is
+not verified.
 """
 
 import os
@@ -16,16 +17,21 @@ from ferryman.fleet.panels.xui import Xui
 from tests.fleet.panels.contract import Ground, PanelContract
 from tests.fleet.panels.emulated import emulated
 
-URL, TOKEN, USERNAME, PASSWORD, INBOUNDS = (
-    os.environ.get(f"FERRYMAN_TEST_XUI_{name}", "") for name in ("URL", "TOKEN", "USERNAME", "PASSWORD", "INBOUNDS")
+URL, TOKEN, USERNAME, PASSWORD, INBOUNDS, PORT = (
+    os.environ.get(f"FERRYMAN_TEST_XUI_{name}", "")
+    for name in ("URL", "TOKEN", "USERNAME", "PASSWORD", "INBOUNDS", "PORT")
 )
 
 
-# Before the panel drops unfit flows by itself, before it shows the effective one, and today.
-@pytest.fixture(params=["3.1.0", "3.2.8", "3.6.0"])
+# The ends of each generation, and in the fourth: before the panel drops unfit flows by itself, before it shows the
+# effective one, and before it takes a second add of the same client for none.
+VERSIONS = ["2.3.0", "2.6.8", "2.7.0", "2.8.11", "2.9.4", "3.0.2", "3.1.0", "3.2.8", "3.4.2", "3.6.0", "3.7.0"]
+
+
+@pytest.fixture(params=VERSIONS)
 async def xui_emulator(request: pytest.FixtureRequest, tools: PanelTools) -> AsyncIterator[Ground]:
     async with emulated(tools, version=request.param) as world:
-        yield Ground(world.panel, world.inbounds)
+        yield Ground(world.panel, world.inbounds, free_port=10443)
 
 
 @pytest.fixture(params=[way for way, given in (("token", TOKEN), ("password", USERNAME)) if URL and given])
@@ -34,7 +40,9 @@ async def xui_real(request: pytest.FixtureRequest, tools: PanelTools) -> AsyncIt
     by_password = PanelAccess(URL, username=USERNAME, password=SecretStr(PASSWORD), insecure=True)
     panel = Xui(by_token if request.param == "token" else by_password, tools)
     chosen = tuple(int(part) for part in INBOUNDS.split(",") if part)
-    ground = Ground(panel, chosen or tuple(sorted(inbound.panel_id for inbound in await panel.inbounds())))
+    listed = {inbound.panel_id: inbound.port for inbound in await panel.inbounds()}
+    port = next((port for port in range(int(PORT), int(PORT) + 20) if port not in listed.values()), 0) if PORT else 0
+    ground = Ground(panel, chosen or tuple(sorted(listed)), free_port=port)
     yield ground
     await ground.clear()
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from ipaddress import IPv4Address
@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from ferryman.fleet.panel import PanelAccess, PanelTools
 from ferryman.fleet.panels.xui import Xui
 from ferryman.kit.errors import AccessDenied, Busy, Misconfigured, NotFound, Refused, Unreachable
-from tests.fleet.panels.stub import Said, Script, ok, stubbed
+from tests.fleet.panels.stub import Said, ok, stubbed
 
 STATUS = {"panelVersion": "3.6.0", "xray": {"state": "running"}}
 LOGIN_PAGE_OF_2X = b'<html><script src="/assets/vue/vue.min.js?2.8.11"></script></html>'
@@ -33,36 +33,20 @@ def by_password(url: str) -> PanelAccess:
     return PanelAccess(url, username="keeper", password=SecretStr("s3same"))
 
 
-def panel_2x(status: int = 404) -> Script:
+@pytest.mark.parametrize("answer", [Said(status=404), Said({"success": False, "msg": "expired"}, status=401)])
+async def test_a_token_is_of_no_use_on_2_x_which_is_said_with_its_version(tools: PanelTools, answer: Said) -> None:
     def script(request: web.Request) -> Said:
-        return Said(LOGIN_PAGE_OF_2X) if request.path == "/" else Said(status=status)
-
-    return script
-
-
-@pytest.mark.parametrize("access", [by_token, by_password])
-async def test_a_panel_of_the_second_generation_is_refused_by_its_version(
-    tools: PanelTools, access: Callable[[str], PanelAccess]
-) -> None:
-    async with stubbed(panel_2x()) as stub:
-        with pytest.raises(Refused, match=r"runs 3X-UI 2\.8\.11: Ferryman needs 3\.1 or newer"):
-            await Xui(access(stub.url), tools).probe()
-
-
-async def test_an_older_one_that_says_401_in_words_is_told_apart_from_a_bad_token(tools: PanelTools) -> None:
-    def script(request: web.Request) -> Said:
-        expired = {"success": False, "msg": "session expired", "obj": None}
-        return Said(LOGIN_PAGE_OF_2X) if request.path == "/" else Said(expired, status=401)
+        return Said(LOGIN_PAGE_OF_2X) if request.path == "/" else answer
 
     async with stubbed(script) as stub:
-        with pytest.raises(Refused, match=r"2\.8\.11"):
+        with pytest.raises(Refused, match=r"runs 3X-UI 2\.8\.11, which has no API tokens: give a user name"):
             await Xui(by_token(stub.url), tools).probe()
 
 
-async def test_a_panel_that_does_not_tell_its_version_is_older_than_3_1(tools: PanelTools) -> None:
-    async with stubbed(lambda _: ok({"xray": {"state": "running"}})) as stub:
-        with pytest.raises(Refused, match=r"3\.0 or older"):
-            await Xui(by_token(stub.url), tools).probe()
+async def test_what_has_no_login_is_another_base_path_or_no_panel(tools: PanelTools) -> None:
+    async with stubbed(lambda _: Said(status=404)) as stub:
+        with pytest.raises(Refused, match="web base path"):
+            await Xui(by_password(stub.url), tools).probe()
 
 
 @pytest.mark.parametrize("version", ["3.1.0", "v3.7.1", "dev+abc123", "4.0.0-rc1"])
@@ -177,7 +161,7 @@ async def test_every_call_asks_for_json_as_a_script_would(tools: PanelTools) -> 
 
 @pytest.mark.parametrize("obj", [{"no": "client"}, [1], "text", None])
 async def test_a_client_told_in_an_unknown_shape_is_not_taken_for_a_missing_one(tools: PanelTools, obj: object) -> None:
-    async with stubbed(lambda _: ok(obj)) as stub:
+    async with stubbed(lambda request: ok(STATUS if request.path.endswith("status") else obj)) as stub:
         with pytest.raises(Unreachable, match="cannot read"):
             await Xui(by_token(stub.url), tools).see("alice")
 
@@ -220,9 +204,17 @@ def test_a_pin_that_is_none_stops_at_once(tools: PanelTools) -> None:
         Xui(by_token("https://panel.example.org", pin="12:34"), tools)
 
 
+@dataclass
+class SelfSigned:
+    """A server's context with a certificate nobody else signed, its SHA-256 in hex, and itself."""
+
+    context: ssl.SSLContext
+    pin: str
+    pem: str
+
+
 @pytest.fixture
-def self_signed(tmp_path: Path) -> tuple[ssl.SSLContext, str]:
-    """A server's context with a certificate nobody signed, and its SHA-256 in hex."""
+def self_signed(tmp_path: Path) -> SelfSigned:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.now(UTC)
@@ -240,13 +232,12 @@ def self_signed(tmp_path: Path) -> tuple[ssl.SSLContext, str]:
     pem.write_bytes(secret + certificate.public_bytes(serialization.Encoding.PEM))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem)
-    return context, certificate.fingerprint(hashes.SHA256()).hex()
+    public = certificate.public_bytes(serialization.Encoding.PEM).decode()
+    return SelfSigned(context, certificate.fingerprint(hashes.SHA256()).hex(), public)
 
 
-async def test_a_self_signed_panel_is_refused_pinned_or_trusted(
-    tools: PanelTools, self_signed: tuple[ssl.SSLContext, str]
-) -> None:
-    context, pin = self_signed
+async def test_a_self_signed_panel_is_refused_pinned_or_trusted(tools: PanelTools, self_signed: SelfSigned) -> None:
+    context, pin = self_signed.context, self_signed.pin
     colons = ":".join(pin[i : i + 2] for i in range(0, 64, 2)).upper()
     async with stubbed(lambda _: ok(STATUS), context) as stub:
         with pytest.raises(Refused, match="pin"):
@@ -254,5 +245,18 @@ async def test_a_self_signed_panel_is_refused_pinned_or_trusted(
         with pytest.raises(AccessDenied, match="another certificate"):
             await Xui(by_token(stub.url, pin="00" * 32), tools).probe()
         assert len(stub.asked) == 0
-        for trusting in ({"pin": pin}, {"pin": colons}, {"insecure": True}):
+        for trusting in ({"pin": pin}, {"pin": colons}, {"insecure": True}, {"ca": self_signed.pem}):
             assert (await Xui(by_token(stub.url, **trusting), tools).probe()).core_running
+
+
+async def test_an_authority_vouches_for_its_own_names_only(tools: PanelTools, self_signed: SelfSigned) -> None:
+    async with stubbed(lambda _: ok(STATUS), self_signed.context) as stub:
+        elsewhere = stub.url.replace("127.0.0.1", "localhost")
+        with pytest.raises(Refused, match="nobody vouches for"):
+            await Xui(by_token(elsewhere, ca=self_signed.pem), tools).probe()
+        assert len(stub.asked) == 0
+
+
+def test_an_authority_that_is_none_stops_at_once(tools: PanelTools) -> None:
+    with pytest.raises(Misconfigured, match="PEM"):
+        Xui(by_token("https://panel.example.org", ca="not a certificate"), tools)

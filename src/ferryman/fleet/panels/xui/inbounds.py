@@ -88,14 +88,6 @@ def carries_vision(inbound: PanelInbound) -> bool:
     return bool(inbound.link.get("flow") == VISION)
 
 
-def flow_on(raw: Mapping[str, Any], email: str) -> str | None:
-    """The flow that one client has on one listed inbound; None when it has no entry there."""
-    for entry in as_object(raw.get("settings")).get("clients") or ():
-        if isinstance(entry, dict) and entry.get("email") == email:
-            return str(entry.get("flow") or "")
-    return None
-
-
 def as_object(value: Any) -> Mapping[str, Any]:
     if isinstance(value, str):
         try:

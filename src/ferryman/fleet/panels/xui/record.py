@@ -47,6 +47,8 @@ def owed(access: Access, flow: str, protocols: frozenset[str], record: Record | 
     }
     if record is not None and "resetDay" in record.fields:
         fields["resetDay"] = 0
+    if record is not None and "limitHwid" in record.fields:
+        fields["limitHwid"] = access.devices
     if access.comment:
         fields["comment"] = access.comment
     if protocols & {"hysteria", "hysteria2"}:
@@ -68,9 +70,13 @@ def as_write(record: Record | None, ours: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def differences(record: Record, ours: Mapping[str, Any], ignored: Collection[str] = ()) -> list[str]:
-    """Names of our fields that the panel holds otherwise; absent and null are the same as empty."""
-    held = {**record.fields, "id": record.fields.get("uuid")}
-    return [name for name, value in ours.items() if name not in ignored and (held.get(name) or type(value)()) != value]
+    """Names of our fields that the record holds otherwise."""
+    return [name for name in differs({**record.fields, "id": record.fields.get("uuid")}, ours) if name not in ignored]
+
+
+def differs(held: Mapping[str, Any], ours: Mapping[str, Any]) -> list[str]:
+    """Names of our fields that are held otherwise; absent and null are the same as empty."""
+    return [name for name, value in ours.items() if (held.get(name) or type(value)()) != value]
 
 
 def is_ours(record: Record, access: Access) -> bool:
@@ -87,7 +93,15 @@ def used_bytes(traffic: Mapping[str, Any]) -> int:
     return int(traffic.get("up") or 0) + int(traffic.get("down") or 0)
 
 
-def as_seen(record: Record, traffic: Mapping[str, Any]) -> Seen:
+def row_differences(record: Record, traffic: Mapping[str, Any]) -> list[str]:
+    """Names of the limits that the row of counters, which the panel enforces, holds otherwise than the record."""
+    if not traffic:
+        return []
+    pairs = (("total", "totalGB"), ("expiryTime", "expiryTime"))
+    return [theirs for ours, theirs in pairs if (traffic.get(ours) or 0) != (record.fields.get(theirs) or 0)]
+
+
+def as_seen(record: Record, traffic: Mapping[str, Any], flawed: str = "") -> Seen:
     fields = record.fields
     return Seen(
         email=str(fields.get("email") or ""),
@@ -101,6 +115,7 @@ def as_seen(record: Record, traffic: Mapping[str, Any]) -> Seen:
         inbounds=record.inbounds,
         up=int(traffic.get("up") or 0),
         down=int(traffic.get("down") or 0),
+        flawed=flawed,
     )
 
 

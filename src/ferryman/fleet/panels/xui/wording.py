@@ -12,17 +12,32 @@ LONGEST_QUOTE = 200
 
 _IN_BRACKETS = re.compile(r"\((.*)\)\s*$", re.DOTALL)
 
-_BUSY = ("database is locked", "traffic writer")
+_BUSY = (
+    "database is locked",
+    "traffic writer",
+    # 3.1 in the database's own words: two of its writes met, or a client was attached twice.
+    "unique constraint failed",
+)
 _CONFLICT = (
     "duplicate email",
     "email already in use",
     "duplicate subid",
     "subid already in use",
-    # 3.1 refuses to attach twice with the database's own words.
-    "unique constraint failed",
 )
-_NOT_FOUND = ("record not found", "not found in any inbound", "inbound not found for email", "client not found")
+_NOT_FOUND = (
+    "record not found",
+    "not found in any inbound",
+    "inbound not found for email",
+    "client not found",
+    # 2.x and 3.0, deleting by name.
+    "client with email",
+)
 _SCOPE = ("not permitted",)
+_LAST = ("no client remained",)
+
+
+class LastClient(Refused):
+    """2.x and 3.0 do not let the last client of an inbound go."""
 
 
 def bracket(message: str) -> str:
@@ -41,6 +56,8 @@ def failure(host: str, what: str, message: str) -> FerrymanError:
         return Conflict(f"{host} refused {what}: {text}.")
     if any(mark in low for mark in _NOT_FOUND):
         return NotFound(f"{host} does not know what {what} asked for: {text}.")
+    if any(mark in low for mark in _LAST):
+        return LastClient(f"{host} refused {what}: {text}.")
     if any(mark in low for mark in _SCOPE):
         return scope_too_narrow(host, what)
     return Refused(f"{host} refused {what}: {text}.")

@@ -5,7 +5,7 @@ inbounds can carry it. From 3.2.5 the panel leaves it out where it does not fit,
 mixed set is written in two groups, each with its own flow.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,9 @@ from ferryman.fleet.panel import Access, PanelInbound
 from ferryman.fleet.panels.xui.clients import Clients, Record
 from ferryman.fleet.panels.xui.inbounds import VISION, carries_vision
 from ferryman.fleet.panels.xui.record import as_write, owed
+
+# Four petabytes; the panel's own numbers are exact below 2**53.
+UNLIMITED_IN_EFFECT = 2**52
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,9 @@ class Goal:
         return bool(self.vision and self.plain)
 
     def fields(self, record: Record | None, flow: str | None = None) -> dict[str, Any]:
-        return owed(self.access, self.flow if flow is None else flow, self.protocols, record)
+        fields = owed(self.access, self.flow if flow is None else flow, self.protocols, record)
+        # Panels that do not know this limit ignore it.
+        return fields if record is not None else {**fields, "limitHwid": self.access.devices}
 
 
 def goal_of(access: Access, inbounds: Sequence[PanelInbound]) -> Goal:
@@ -60,6 +65,22 @@ class Writer:
             await self._add(goal, None, inbounds, flow)
         if not goal.access.enabled:
             await self._clients.update(goal.access.email, as_write(None, goal.fields(None, "" if in_groups else None)))
+
+    async def create_many(self, goals: Sequence[Goal]) -> None:
+        """Enabled clients, where one flow fits all of each one's inbounds or the panel sees to it."""
+        await self._clients.add_many((as_write(None, goal.fields(None)), goal.inbounds) for goal in goals)
+
+    async def rejoin(self, email: str, inbounds: Iterable[int]) -> None:
+        """Off each and on again, one by one: what stood there twice stands there once, and its counters are kept."""
+        for inbound in sorted(inbounds):
+            await self._clients.detach(email, [inbound])
+            await self._clients.attach(email, [inbound])
+
+    async def stir(self, goal: Goal, record: Record) -> None:
+        """Write something else for a moment: the panel skips a write that changes no entry, its row included."""
+        fields = goal.fields(record)
+        more = {"totalGB": fields["totalGB"] + 1 if fields["totalGB"] else UNLIMITED_IN_EFFECT}
+        await self._clients.update(goal.access.email, as_write(record, {**fields, **more}))
 
     async def correct(self, goal: Goal, record: Record, *, stale: bool) -> None:
         """One flow fits all, or the panel sees to it."""
