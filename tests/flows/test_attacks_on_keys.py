@@ -10,9 +10,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from ferryman.faces import worker
-from ferryman.fleet import keyring
-from ferryman.fleet.node import Node
-from ferryman.flows import buying, meeting, provisioning, setup, telling
+from ferryman.flows import buying, meeting, owed, placing, provisioning, recording, setup, telling
+from ferryman.flows.owed import Work
 from ferryman.kit import log
 from ferryman.kit.errors import Unreachable
 from ferryman.messaging.sender import Blocked
@@ -53,6 +52,7 @@ async def node_id(shop: Town, name: str = "de-1") -> int:
 async def swept(shop: Town, rounds: int = 1) -> None:
     for _ in range(rounds):
         shop.tools.clock.advance(seconds=61)  # type: ignore[attr-defined]
+        await placing.sweep(shop.tools)
         await provisioning.sweep(shop.tools)
         await shop.work()
 
@@ -118,21 +118,21 @@ async def test_of_two_runs_the_one_recorded_last_need_not_be_the_one_the_panel_t
     for _ in range(2):
         await settled(shop, anna)
         halves.append(await _as_a_run_reads_it(shop, node))
-    (old, owed_old), (new, owed_new) = halves
-    tried_new = await provisioning._try_all(shop.tools, new, owed_new)
-    tried_old = await provisioning._try_all(shop.tools, old, owed_old)
+    old, new = halves
+    asked = shop.tools.clock.now()
+    tried_new = await provisioning._try_all(shop.tools, new.node, new.debts)
+    tried_old = await provisioning._try_all(shop.tools, old.node, old.debts)
     assert not await end_is_right(shop)
-    await provisioning._record(shop.tools, old, tried_old)
-    await provisioning._record(shop.tools, new, tried_new)
+    await recording.record(shop.tools, old.node, tried_old, asked)
+    await recording.record(shop.tools, new.node, tried_new, asked)
     await swept(shop, 2)
     assert await end_is_right(shop)
 
 
-async def _as_a_run_reads_it(shop: Town, node: int) -> tuple[Node, Any]:
-    async with shop.tools.db.unit() as session:
-        found = await session.get_one(Node, node, populate_existing=True)
-        keys = await keyring.owed_on(session, node, shop.tools.clock.now(), 4)
-        return found, [(key, access) for key in keys if (access := await provisioning._access(session, key, found))]
+async def _as_a_run_reads_it(shop: Town, node: int) -> Work:
+    found = await owed.work(shop.tools, node, 4)
+    assert found is not None
+    return found
 
 
 async def crowd(shop: Town) -> None:
@@ -150,27 +150,30 @@ async def crowd(shop: Town) -> None:
     )
 
 
+async def set_mode(shop: Town, nodes: str, mode: str) -> None:
+    """`nodes` is a condition in SQL."""
+    async with shop.tools.db.unit() as session:
+        await session.execute(text(f"UPDATE nodes SET mode = :mode WHERE {nodes}"), {"mode": mode})
+        await placing.fleet_changed(session)
+
+
 async def test_a_node_that_is_added_for_a_crowd_does_not_hold_up_a_settlement(shop: Town) -> None:
-    await shop.rows("UPDATE nodes SET mode = 'off' WHERE name <> 'de-1' RETURNING id")
+    await set_mode(shop, "name <> 'de-1'", "off")
     anna, new = await bought(shop), await node_id(shop, "fi-1")
     await crowd(shop)
-    await shop.rows("UPDATE nodes SET mode = 'active' WHERE name = 'fi-1' RETURNING id")
+    await set_mode(shop, "name = 'fi-1'", "active")
     count = "SELECT count(*) FROM keys WHERE node_id = :node"
-
-    async def nearly_done() -> bool:
-        return bool(await shop.value(count, node=new) == CROWD)
-
     async with shop.tools.db.unit() as somebody:
-        # The sweep has come past everybody, Anna among them, and stands before the last.
+        # One of the crowd is held, and for as long as that lasts the sweep comes past everybody else.
         await somebody.execute(
             text("SELECT 1 FROM subscriptions WHERE id = (SELECT max(id) FROM subscriptions) FOR UPDATE")
         )
-        sweep = asyncio.create_task(provisioning.sweep(shop.tools))
-        await until(nearly_done, "the sweep to write most of the keys down")
+        sweep = asyncio.create_task(placing.sweep(shop.tools))
         async with asyncio.timeout(10):
             assert await settled(shop, anna) == "paid"
-        assert not sweep.done()
-    await sweep
+            await sweep
+        assert await shop.value(count, node=new) == CROWD
+    await placing.sweep(shop.tools)
     assert await shop.value(count, node=new) == CROWD + 1
 
 
@@ -187,11 +190,13 @@ async def test_settling_reconciling_owing_and_telling_at_once_never_deadlock(sho
         for anna in people:
             shop.pay(await shop.order(anna))
         await shop.rows("DELETE FROM keys WHERE node_id = :node RETURNING id", node=nodes[0])
+        await shop.rows("UPDATE subscriptions SET placed_epoch = 0 RETURNING id")
         still_open = [payment for (payment,) in await shop.rows("SELECT id FROM payments WHERE ask_at IS NOT NULL")]
         outcomes += await asyncio.gather(
             *(buying.settle_payment(shop.tools, payment) for payment in still_open),
             *(provisioning.reconcile_node(shop.tools, node) for node in nodes * 2),
             *(provisioning.sweep(shop.tools) for _ in range(3)),
+            *(placing.sweep(shop.tools) for _ in range(3)),
             telling.sweep(shop.tools),
             return_exceptions=True,
         )
@@ -230,7 +235,7 @@ async def test_a_node_that_is_off_costs_no_endless_jobs(shop: Town, way: str) ->
     if way == "in trouble":
         shop.fault("de-1", mode="html", times=-1)
         await bought(shop)
-        await shop.rows("UPDATE nodes SET mode = 'off' WHERE name = 'de-1' RETURNING id")
+        await set_mode(shop, "name = 'de-1'", "off")
     else:
         await bought(shop)
         shop.spec["nodes"][0]["enabled"] = False

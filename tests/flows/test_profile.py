@@ -3,6 +3,8 @@
 import base64
 from urllib.parse import unquote
 
+import pytest
+
 from ferryman.delivery.profile import Rendered, render_base64
 from ferryman.flows import profile, provisioning
 from tests.support.shop import Town
@@ -94,3 +96,59 @@ async def test_a_token_that_nobody_holds_opens_nothing(shop: Town) -> None:
 async def reconcile_all(shop: Town) -> None:
     for (node_id,) in await shop.rows("SELECT id FROM nodes"):
         await provisioning.reconcile_node(shop.tools, node_id)
+
+
+async def told(shop: Town) -> str:
+    """The only entry of a link that leads nowhere: what it says."""
+    (only,) = links(await fetched(shop))
+    assert "127.0.0.1" in only
+    return unquote(only)
+
+
+@pytest.mark.parametrize(
+    ("field", "russian", "english"),
+    [
+        ("exhausted_at", "Трафик закончился", "traffic is used up"),
+        ("frozen_at", "заморожена", "frozen"),
+        ("disabled_at", "отключена", "switched off"),
+        ("replacing_since", "заменяется", "being replaced"),
+    ],
+)
+async def test_who_may_not_use_their_keys_is_told_why(shop: Town, field: str, russian: str, english: str) -> None:
+    await bought(shop)
+    await shop.rows(f"UPDATE subscriptions SET {field} = now() RETURNING id")
+    assert russian in await told(shop)
+    await shop.rows("UPDATE customers SET language = 'en' RETURNING id")
+    assert english in await told(shop)
+    await shop.rows(f"UPDATE subscriptions SET {field} = NULL RETURNING id")
+    assert len(links(await fetched(shop))) == 3
+
+
+async def test_time_that_stands_still_does_not_end(shop: Town) -> None:
+    await bought(shop)
+    await shop.rows("UPDATE subscriptions SET frozen_at = now() RETURNING id")
+    shop.tools.clock.advance(days=31)  # type: ignore[attr-defined]
+    assert "заморожена" in await told(shop)
+
+
+async def test_a_node_in_quarantine_leaves_the_link_and_comes_back_to_its_place(shop: Town) -> None:
+    await bought(shop)
+    before = links(await fetched(shop))
+    await shop.rows("UPDATE nodes SET quarantined_at = now() WHERE name = 'nl-1' RETURNING id")
+    assert links(await fetched(shop)) == [before[0], before[2]]
+    await shop.rows("UPDATE nodes SET quarantined_at = NULL RETURNING id")
+    assert links(await fetched(shop)) == before
+
+
+async def test_a_key_that_is_to_go_is_shown_until_another_is_there(shop: Town) -> None:
+    await bought(shop)
+    await shop.rows("UPDATE keys SET wanted = false RETURNING id")
+    assert len(links(await fetched(shop))) == 3
+    await shop.rows("UPDATE keys SET wanted = true WHERE id = (SELECT min(id) FROM keys) RETURNING id")
+    assert len(links(await fetched(shop))) == 1
+
+
+async def test_traffic_is_what_was_used_on_all_nodes_also_those_that_were_left(shop: Town) -> None:
+    await bought(shop)
+    await shop.rows("UPDATE subscriptions SET used_up = 11, used_down = 22 RETURNING id")
+    assert (await fetched(shop)).headers["subscription-userinfo"].startswith("upload=11; download=22; ")

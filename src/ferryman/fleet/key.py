@@ -13,8 +13,9 @@ class Key(Base):
     """Desired against seen: the key is in order when `seen_revision` equals `wanted_revision`.
 
     `wanted` false: the client is to be gone from the node; the row goes when it is. `seen_revision` NULL: the node has
-    never shown this client. 0: it has, but what it holds now is in doubt. `up` and `down` are the panel's own counters
-    as last read, which start anew when a panel resets them; `used_up` and `used_down` only ever grow. All in bytes.
+    never shown this client. 0: it has, but what it holds now is in doubt. `urgent`: somebody waits for it, so it goes
+    before all others. `up` and `down` are the panel's own counters as last read, which start anew when a panel resets
+    them; `used_up` and `used_down` only ever grow. All in bytes.
     """
 
     __tablename__ = "keys"
@@ -23,6 +24,7 @@ class Key(Base):
     subscription_id: Mapped[int] = mapped_column(ForeignKey("subscriptions.id"))
     node_id: Mapped[int] = mapped_column(ForeignKey("nodes.id"))
     wanted: Mapped[bool] = mapped_column(default=True, server_default="true")
+    urgent: Mapped[bool] = mapped_column(default=False, server_default="false")
     wanted_revision: Mapped[int]
     seen_revision: Mapped[int | None]
     seen_at: Mapped[datetime | None]
@@ -44,6 +46,8 @@ class Key(Base):
             "try_at",
             postgresql_where=text("seen_revision IS DISTINCT FROM wanted_revision OR NOT wanted"),
         ),
+        Index("ix_keys_urgent", "node_id", postgresql_where=text("urgent")),
+        Index("ix_keys_node_id", "node_id"),
     )
 
 

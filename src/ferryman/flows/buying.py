@@ -23,7 +23,7 @@ from ferryman.billing.checkout import Outcome
 from ferryman.billing.order import Attempt, Order, Payment, WebhookEvent
 from ferryman.billing.provider import Fact, PaymentProvider, PaymentRequest, PaymentState, RawWebhook
 from ferryman.catalog import shelf
-from ferryman.flows import provisioning
+from ferryman.flows import placing
 from ferryman.flows.announcing import announce
 from ferryman.flows.tools import Tools
 from ferryman.kit import log
@@ -252,7 +252,7 @@ async def _apply(tools: Tools, provider: PaymentProvider, fact: Fact, *, asked: 
         if outcome is Outcome.PAID:
             purchase = granting.Purchase(order.customer_id, about.id, order.id, order.snapshot)
             subscription = await granting.grant(session, purchase, now)
-            await provisioning.owe(tools, session, subscription)
+            await placing.place(tools, session, subscription)
         if outcome is not Outcome.CANCELLED or fact.external_id == payment.external_id:
             await _tell(tools, session, about, order, outcome)
     log.bind(order=order.ref)

@@ -1,5 +1,7 @@
 """The story behind a subscription link: who holds it, which nodes have their key, and what the app is to show."""
 
+from datetime import datetime
+
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -25,34 +27,47 @@ async def of_token(tools: Tools, token: str) -> Profile | None:
         customer = await session.get_one(Customer, subscription.customer_id)
         held = await _held(session, subscription)
     speak = voice(customer.language)
-    ended = subscription.ends_at <= tools.clock.now()
-    entries = () if ended else tuple(entry for _, node in held for entry in _entries(node, subscription, speak))
-    notices: tuple[str, ...] = ()
-    if ended:
-        notices = (speak.plain("link-ended"),)
-    elif not entries:
-        notices = (speak.plain("link-preparing"),)
+    why_not = _why_not(subscription, tools.clock.now())
+    entries = () if why_not else tuple(entry for node in held for entry in _entries(node, subscription, speak))
+    said = why_not or (None if entries else "link-preparing")
     return Profile(
         title=f"{subscription.snapshot['icon']} {speak.pick(subscription.snapshot['title'])}",
         entries=entries,
-        upload=sum(key.up for key, _ in held),
-        download=sum(key.down for key, _ in held),
+        upload=subscription.used_up,
+        download=subscription.used_down,
         total=subscription.traffic_bytes,
         expires_at=subscription.ends_at,
         update_hours=UPDATE_HOURS,
-        notices=notices,
+        notices=(speak.plain(said),) if said else (),
     )
 
 
-async def _held(session: AsyncSession, subscription: Subscription) -> list[tuple[Key, Node]]:
-    """The nodes that have shown this subscription's client at least once. A later change may still be on its way."""
+def _why_not(one: Subscription, now: datetime) -> str | None:
+    """The message that says why its holder is given no way in; None when they are owed one."""
+    for reason, message in (
+        (one.disabled_at, "link-disabled"),
+        (one.ended(now), "link-ended"),
+        (one.frozen_at, "link-frozen"),
+        (one.exhausted_at, "link-exhausted"),
+        (one.replacing_since, "link-replacing"),
+    ):
+        if reason:
+            return message
+    return None
+
+
+async def _held(session: AsyncSession, subscription: Subscription) -> list[Node]:
+    """The nodes that serve, and have shown this subscription's client at least once; a later change may still be on its
+    way. A key that is to go is shown while nothing has taken its place."""
     rows = await session.execute(
-        select(Key, Node)
-        .join(Node, Node.id == Key.node_id)
-        .where(Key.subscription_id == subscription.id, Key.seen_revision.is_not(None), IN_USE)
+        select(Node, Key.wanted)
+        .join(Key, Node.id == Key.node_id)
+        .where(Key.subscription_id == subscription.id, Key.seen_revision.is_not(None))
+        .where(IN_USE, Node.quarantined_at.is_(None))
         .order_by(Node.position, Node.id)
     )
-    return [(key, node) for key, node in rows]
+    found = [(node, wanted) for node, wanted in rows]
+    return [node for node, wanted in found if wanted] or [node for node, _ in found]
 
 
 def _entries(node: Node, subscription: Subscription, speak: Voice) -> list[Entry]:

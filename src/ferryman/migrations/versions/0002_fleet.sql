@@ -25,7 +25,13 @@ ALTER TABLE nodes
     ADD COLUMN successes BIGINT DEFAULT '0' NOT NULL,
     ADD COLUMN latency_ms BIGINT,
     ADD COLUMN clock_skew BIGINT,
-    ADD COLUMN audited_at TIMESTAMP WITH TIME ZONE;
+    ADD COLUMN audited_at TIMESTAMP WITH TIME ZONE,
+    ADD COLUMN ailment VARCHAR DEFAULT '' NOT NULL,
+    ADD COLUMN ailing BIGINT DEFAULT '0' NOT NULL,
+    ADD COLUMN trying_until TIMESTAMP WITH TIME ZONE,
+    ADD COLUMN told_state VARCHAR DEFAULT 'healthy' NOT NULL,
+    ADD COLUMN told_at TIMESTAMP WITH TIME ZONE,
+    ADD COLUMN draining_from BIGINT;
 UPDATE nodes SET location_id = locations.id FROM locations WHERE locations.code = nodes.name;
 UPDATE nodes SET mode = 'off', state = 'healthy' WHERE state = 'off';
 ALTER TABLE nodes
@@ -37,7 +43,9 @@ ALTER TABLE nodes
     ADD CONSTRAINT ck_nodes_priority_in_range CHECK (priority BETWEEN 0 AND 100),
     ADD CONSTRAINT ck_nodes_capacities_not_negative CHECK (capacity_clients >= 0 AND capacity_bytes >= 0),
     DROP COLUMN title, DROP COLUMN city;
-ALTER TABLE inbounds ADD COLUMN tags JSONB DEFAULT '[]' NOT NULL;
+ALTER TABLE inbounds
+    ADD COLUMN tags JSONB DEFAULT '[]' NOT NULL,
+    ADD COLUMN missing_since TIMESTAMP WITH TIME ZONE;
 
 CREATE TABLE node_samples (
     id BIGSERIAL NOT NULL,
@@ -49,6 +57,8 @@ CREATE TABLE node_samples (
     online BIGINT NOT NULL,
     up BIGINT NOT NULL,
     down BIGINT NOT NULL,
+    used_up BIGINT DEFAULT '0' NOT NULL,
+    used_down BIGINT DEFAULT '0' NOT NULL,
     CONSTRAINT pk_node_samples PRIMARY KEY (id),
     CONSTRAINT fk_node_samples_node_id FOREIGN KEY (node_id) REFERENCES nodes (id)
 );
@@ -57,6 +67,8 @@ CREATE INDEX ix_node_samples_node_id_at ON node_samples (node_id, at);
 CREATE TABLE fleet_epoch (
     id BIGINT NOT NULL,
     epoch BIGINT NOT NULL,
+    sure_since TIMESTAMP WITH TIME ZONE DEFAULT now(),
+    told_at TIMESTAMP WITH TIME ZONE,
     CONSTRAINT pk_fleet_epoch PRIMARY KEY (id),
     CONSTRAINT ck_fleet_epoch_one_row CHECK (id = 1)
 );
@@ -77,17 +89,21 @@ ALTER TABLE plans ADD COLUMN places JSONB DEFAULT '{"rule": "all"}' NOT NULL;
 -- Until now a panel's counters were the whole truth; nothing has ever set them back.
 ALTER TABLE keys
     ADD COLUMN wanted BOOLEAN DEFAULT 'true' NOT NULL,
+    ADD COLUMN urgent BOOLEAN DEFAULT 'false' NOT NULL,
     ADD COLUMN used_up BIGINT DEFAULT '0' NOT NULL,
     ADD COLUMN used_down BIGINT DEFAULT '0' NOT NULL,
     ADD COLUMN counted_at TIMESTAMP WITH TIME ZONE;
-UPDATE keys SET used_up = up, used_down = down;
+UPDATE keys SET used_up = up, used_down = down, counted_at = seen_at;
 DROP INDEX ix_keys_owed;
 CREATE INDEX ix_keys_owed ON keys (node_id, try_at)
     WHERE seen_revision IS DISTINCT FROM wanted_revision OR NOT wanted;
+CREATE INDEX ix_keys_urgent ON keys (node_id) WHERE urgent;
+CREATE INDEX ix_keys_node_id ON keys (node_id);
 
 ALTER TABLE subscriptions
     ADD COLUMN placed_revision BIGINT DEFAULT '0' NOT NULL,
     ADD COLUMN placed_epoch BIGINT DEFAULT '0' NOT NULL,
+    ADD COLUMN moving BOOLEAN DEFAULT 'false' NOT NULL,
     ADD COLUMN used_up BIGINT DEFAULT '0' NOT NULL,
     ADD COLUMN used_down BIGINT DEFAULT '0' NOT NULL,
     ADD COLUMN exhausted_at TIMESTAMP WITH TIME ZONE,
@@ -96,11 +112,16 @@ ALTER TABLE subscriptions
     ADD COLUMN disabled_why VARCHAR DEFAULT '' NOT NULL,
     ADD COLUMN location VARCHAR,
     ADD COLUMN switched_at TIMESTAMP WITH TIME ZONE,
-    ADD COLUMN replacing_since TIMESTAMP WITH TIME ZONE;
+    ADD COLUMN replacing_since TIMESTAMP WITH TIME ZONE,
+    ADD COLUMN untold VARCHAR;
 UPDATE subscriptions SET used_up = sums.up, used_down = sums.down
     FROM (SELECT subscription_id, sum(up) AS up, sum(down) AS down FROM keys GROUP BY subscription_id) AS sums
     WHERE sums.subscription_id = subscriptions.id;
-UPDATE subscriptions SET placed_revision = revision;
+-- Whoever lacks the row of a serving node was owed a key there: they are placed anew, and are missed until then.
+UPDATE subscriptions SET placed_revision = revision
+    WHERE NOT EXISTS (
+        SELECT 1 FROM nodes n LEFT JOIN keys k ON k.node_id = n.id AND k.subscription_id = subscriptions.id
+        WHERE n.mode = 'active' AND k.id IS NULL);
 
 CREATE TABLE tombstones (
     id BIGSERIAL NOT NULL,
@@ -136,7 +157,8 @@ CREATE TABLE key_events (
 CREATE INDEX ix_key_events_subscription_id_id ON key_events (subscription_id, id);
 
 -- "Money without key". A payment that succeeded is in order when it was granted, nodes were chosen for the latest
--- revision of its subscription, and every node chosen shows that revision; one that came for an order paid before is on
+-- revision of its subscription, and every node chosen shows that revision, those in quarantine aside, which stand-ins
+-- serve for; one that came for an order paid before is on
 -- the customer's balance and owes no key.
 DROP VIEW money_without_key;
 ALTER TABLE nodes DROP COLUMN country;
@@ -152,8 +174,8 @@ WHERE p.state = 'succeeded' AND credited.id IS NULL
     s.placed_revision <> s.revision
     OR NOT EXISTS (
       SELECT 1 FROM keys k JOIN nodes n ON n.id = k.node_id
-      WHERE k.subscription_id = s.id AND k.wanted AND n.mode IN ('active', 'draining'))
+      WHERE k.subscription_id = s.id AND k.wanted AND n.mode IN ('active', 'draining') AND n.quarantined_at IS NULL)
     OR EXISTS (
       SELECT 1 FROM keys k JOIN nodes n ON n.id = k.node_id
-      WHERE k.subscription_id = s.id AND k.wanted AND n.mode IN ('active', 'draining')
+      WHERE k.subscription_id = s.id AND k.wanted AND n.mode IN ('active', 'draining') AND n.quarantined_at IS NULL
         AND k.seen_revision IS DISTINCT FROM s.revision))));
