@@ -5,7 +5,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from benchmarks import purchases, routes, startup, yard
+from benchmarks import fleet, purchases, routes, startup, yard
 from benchmarks.report import Figures, machine, tell
 from benchmarks.yard import Yard
 
@@ -20,10 +20,12 @@ class Size:
     drained: int
     route_seconds: float
     starts: int
+    nodes: int
+    clients: int
 
 
-FULL = Size(singles=60, per_second=20.0, seconds=15.0, drained=300, route_seconds=4.0, starts=5)
-QUICK = Size(singles=10, per_second=10.0, seconds=3.0, drained=30, route_seconds=1.0, starts=2)
+FULL = Size(singles=60, per_second=20.0, seconds=15.0, drained=300, route_seconds=4.0, starts=5, nodes=50, clients=2000)
+QUICK = Size(singles=10, per_second=10.0, seconds=3.0, drained=30, route_seconds=1.0, starts=2, nodes=10, clients=200)
 
 
 async def _purchases(place: Yard, size: Size) -> None:
@@ -51,6 +53,10 @@ async def _start(place: Yard, size: Size) -> None:
     await _told(startup.resting(place))
 
 
+async def _fleet(place: Yard, size: Size) -> None:
+    await _told(fleet.auditing_rounds(place, size.nodes, size.clients))
+
+
 async def _told(measured: Awaitable[Figures]) -> None:
     tell(await measured)
 
@@ -60,6 +66,7 @@ MEASURES: dict[str, Callable[[Yard, Size], Awaitable[None]]] = {
     "start": _start,
     "purchases": _purchases,
     "routes": _routes,
+    "fleet": _fleet,
 }
 
 
