@@ -2,10 +2,14 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, func
+from sqlalchemy import BigInteger, CheckConstraint, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ferryman.kit.db import Base
+from ferryman.people.customer import Customer
+
+ROLES = ("owner", "operator")
 
 
 class Staff(Base):
@@ -20,3 +24,14 @@ class Staff(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     __table_args__ = (CheckConstraint("role IN ('owner', 'operator')", name="role_known"),)
+
+
+async def listening(session: AsyncSession) -> list[int]:
+    """Customer ids of those who want to hear of trouble and can be written to, in ascending order."""
+    found = await session.scalars(
+        select(Customer.id)
+        .join(Staff, Staff.telegram_id == Customer.telegram_id)
+        .where(Staff.alerts, Customer.reachable)
+        .order_by(Customer.id)
+    )
+    return list(found)

@@ -1,0 +1,38 @@
+notice-node-down =
+    🔴 { $flag } <b>{ $node }</b> does not answer — look whether its server and panel run and can be reached from here.
+
+    🔑 Keys owed there wait, and follow by themselves when it is back.
+    💬 <i>{ $detail }</i>
+notice-node-degraded =
+    🟠 { $flag } <b>{ $node }</b> { $ailment ->
+        [core] has a panel that answers and a core that does not run — start Xray in the panel and read its log there.
+        [inbounds] lacks an inbound that keys are on — switch it on in the panel, or choose the node's inbounds anew.
+        [ports] accepts no connections on a port of its customers — open it in the firewalls there, or look at Xray's log.
+        [clock] has a clock that is off — switch on time synchronisation (NTP) there.
+        [slow] has a panel that answers very slowly — look at the server's load.
+        [refused] has a panel that keeps us out — correct the node's address and credentials.
+       *[other] needs somebody to look at it — run the doctor.
+    }
+
+    🚪 It takes no new customers until that is mended.
+    💬 <i>{ $detail }</i>
+notice-node-back =
+    🟢 { $flag } <b>{ $node }</b> is well again after { $minutes } min — there is nothing to do.
+    { $returns_in ->
+        [0] 🔑 What was owed there is being put there now.
+       *[other] ⏳ Its customers return in { $returns_in } min if it stays well.
+    }
+notice-node-flapping =
+    🟡 { $flag } <b>{ $node }</b> comes and goes — look at its network and its panel's log.
+
+    🔕 I fall silent about it until it has stayed one way for { $minutes } min.
+notice-node-quarantined =
+    🟣 { $flag } <b>{ $node }</b> has been down for { $minutes } min and is taken out — mend it, or retire it if it is gone.
+
+    🧭 Other nodes serve its customers, whose links stay as they are. It returns by itself after { $returns_after } min of health.
+notice-fleet-in-doubt =
+    🛑 <b>None of our { $nodes } nodes answers</b> — look at the network of this machine first.
+
+    🧭 Nobody is moved meanwhile; payments are taken, and keys follow.
+notice-fleet-answers =
+    🟢 <b>{ $answering } of { $nodes } nodes answer again</b> — keys that are owed follow by themselves.
