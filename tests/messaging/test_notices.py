@@ -10,8 +10,19 @@ from sqlalchemy.exc import IntegrityError
 from ferryman.faces.bot.press import parse
 from ferryman.flows.tools import Tools
 from ferryman.messaging import notice
+from ferryman.messaging.alerts import (
+    FleetAnswers,
+    FleetInDoubt,
+    NodeBack,
+    NodeDegraded,
+    NodeDown,
+    NodeFlapping,
+    NodeQuarantined,
+)
 from ferryman.messaging.notice import (
     KeyReady,
+    KeyReplaced,
+    LocationSwitched,
     Notice,
     PaymentCancelled,
     PaymentInReview,
@@ -42,11 +53,31 @@ EVERY = [
     KeyReady(1, PLACES),
     KeyReady(1, [{"flag": "🇳🇱", "title": {"en": ODD * 20}}] * 60),
     KeyReady(1, [{"flag": "", "title": {}}]),
+    notice.TrafficLow("abcdefghjk", "⛵", {"ru": ODD, "en": ODD}, 80, 20 * 1024**3),
+    notice.TrafficLow("abcdefghjk", "", {}, 95, 0),
+    notice.TrafficUsedUp("abcdefghjk", "⛵", {"ru": ODD, "en": ODD}),
+    KeyReplaced(1, PLACES),
+    KeyReplaced(1, [{"flag": "🇳🇱", "title": {"en": ODD * 20}}] * 60),
+    LocationSwitched("abcdefghjk", PLACES),
+    LocationSwitched("abcdefghjk", []),
+    NodeDown("de-1", "🇩🇪", "de-1: its panel gave no answer."),
+    NodeDown(ODD, "", ODD * 30),
+    *(
+        NodeDegraded("de-1", "🇩🇪", ailment, ODD)
+        for ailment in ("core", "inbounds", "ports", "clock", "slow", "refused", "")
+    ),
+    NodeBack("de-1", "🇩🇪", 17, 0),
+    NodeBack("de-1", "🇩🇪", 17, 2),
+    NodeFlapping("de-1", "🇩🇪", 10),
+    NodeQuarantined("de-1", "🇩🇪", 5, 2),
+    FleetInDoubt(3),
+    FleetAnswers(1, 3),
 ]
+WITH_LINK = (KeyReady, KeyReplaced)
 
 
 def said(what: Notice, language: str) -> str:
-    more = {"link": LINK} if isinstance(what, KeyReady) else {}
+    more = {"link": LINK} if isinstance(what, WITH_LINK) else {}
     return formatted(what.text(voice(language), **more), "html").text
 
 
@@ -57,7 +88,7 @@ def test_no_notice_is_forgotten_here() -> None:
 @pytest.mark.parametrize("language", LANGUAGE_NAMES)
 @pytest.mark.parametrize("what", EVERY, ids=lambda what: what.kind)
 def test_every_notice_fits_and_parses(what: Notice, language: str) -> None:
-    assert 1 <= len(said(what, language)) <= (1024 if isinstance(what, KeyReady) else 4096)
+    assert 1 <= len(said(what, language)) <= (1024 if isinstance(what, WITH_LINK) else 4096)
     keyboard = what.keyboard(voice(language))
     assert keyboard is not None
     for button in (button for row in keyboard.rows for button in row):

@@ -117,3 +117,33 @@ async def test_what_lasts_longest_comes_first(books: Books) -> None:
     async with books.database.unit() as session:
         assert [one.plan_code for one in await holdings.of_customer(session, books.customer_id)] == ["b", "c", "a"]
         assert await holdings.of_customer(session, 999) == []
+
+
+async def test_a_renewal_while_it_is_frozen_is_added_and_it_stays_frozen(books: Books) -> None:
+    first = await grant(books, await purchase(books))
+    async with books.database.unit() as session:
+        held = await session.get_one(Subscription, first.id)
+        held.frozen_at = NOW + timedelta(days=10)
+    # Long after the end that it had when it was frozen.
+    renewed = await grant(books, await purchase(books), NOW + timedelta(days=80))
+    assert renewed.frozen_at == NOW + timedelta(days=10)
+    assert renewed.ends_at == NOW + timedelta(days=60)
+
+
+async def test_a_renewal_in_the_middle_of_a_replacement_leaves_the_replacement_alone(books: Books) -> None:
+    first = await grant(books, await purchase(books))
+    async with books.database.unit() as session:
+        held = await session.get_one(Subscription, first.id)
+        held.replacing_since, held.token = NOW, "another-token"
+    renewed = await grant(books, await purchase(books), NOW)
+    assert (renewed.replacing_since, renewed.token, renewed.uuid) == (NOW, "another-token", first.uuid)
+    assert renewed.ends_at == NOW + timedelta(days=60)
+
+
+async def test_a_renewal_gives_traffic_to_somebody_who_has_none_left(books: Books) -> None:
+    first = await grant(books, await purchase(books, traffic_bytes=100))
+    async with books.database.unit() as session:
+        held = await session.get_one(Subscription, first.id)
+        held.used_down, held.exhausted_at = 130, NOW
+    renewed = await grant(books, await purchase(books, traffic_bytes=100), NOW)
+    assert (renewed.traffic_bytes, renewed.exhausted_at, renewed.enabled) == (200, None, True)

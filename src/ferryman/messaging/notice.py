@@ -149,6 +149,68 @@ class KeyReady(Notice):
         return {"locations": listed(self.locations, voice), "count": len(self.locations)}
 
 
+@dataclass(frozen=True)
+class KeyReplaced(Notice):
+    """The new key works; the old one is gone, or an operator did not wait for it. The link is added when it is sent."""
+
+    subscription_id: int
+    locations: list[dict[str, Any]]
+
+    def words(self, voice: Voice) -> dict[str, str | int]:
+        return {"locations": listed(self.locations, voice)}
+
+
+@dataclass(frozen=True)
+class LocationSwitched(Notice):
+    """The key works in the location that the customer chose; the link is the old one."""
+
+    ref: str
+    locations: list[dict[str, Any]]
+
+    def words(self, voice: Voice) -> dict[str, str | int]:
+        return {"locations": listed(self.locations, voice)}
+
+    def keyboard(self, voice: Voice) -> Keyboard:
+        subscription = Button(voice.plain("button-subs"), data=f"v1:sub:{self.ref}")
+        help_ = Button(voice.plain("button-help"), data="v1:help")
+        return Keyboard(((subscription,), (help_,)))
+
+
+@dataclass(frozen=True)
+class TrafficLow(Notice):
+    """Most of the traffic that was bought last is used. `percent` of it, rounded down to a threshold; `left` in bytes
+    over all locations."""
+
+    ref: str
+    icon: str
+    title: dict[str, str]
+    percent: int
+    left: int
+
+    def words(self, voice: Voice) -> dict[str, str | int]:
+        return super().words(voice) | {"left": voice.bytes(self.left)}
+
+    def keyboard(self, voice: Voice) -> Keyboard:
+        return _renewing(voice, self.ref)
+
+
+@dataclass(frozen=True)
+class TrafficUsedUp(Notice):
+    """Nothing is left, so the key is off until the allowance grows."""
+
+    ref: str
+    icon: str
+    title: dict[str, str]
+
+    def keyboard(self, voice: Voice) -> Keyboard:
+        return _renewing(voice, self.ref)
+
+
+def _renewing(voice: Voice, ref: str) -> Keyboard:
+    renew = Button(voice.plain("button-renew"), data="v1:buy")
+    return Keyboard(((renew,), (Button(voice.plain("button-subs"), data=f"v1:sub:{ref}"),)))
+
+
 def listed(locations: Sequence[Mapping[str, Any]], voice: Voice) -> str:
     """ "🇳🇱 Нидерланды · 🇩🇪 Германия", with "…" for those that a photo's caption has no room for."""
     names = [f"{one['flag']} {voice.pick(one['title'])[:LONGEST_NAME]}".strip() for one in locations[:MOST_LOCATIONS]]

@@ -71,6 +71,13 @@ class Voice:
         leads = self._locale.currency_formats["standard"].pattern.startswith("¤") and not sign.isalpha()
         return f"{sign}{number}" if leads else f"{number}{_UNBROKEN}{sign}"
 
+    def bytes(self, count: int) -> str:
+        """ "12,3 ГБ", "0.9 GB", "512 MB": in units of 1024, as plans are sold."""
+        megabytes = Decimal(count) / 1024**2
+        unit, value = ("unit-gigabytes", megabytes / 1024) if megabytes >= 1000 else ("unit-megabytes", megabytes)
+        shown = format_decimal(value, format="#,##0.#" if unit == "unit-gigabytes" else "#,##0", locale=self._locale)
+        return f"{shown}{_UNBROKEN}{self.plain(unit)}"
+
     def date(self, moment: datetime) -> str:
         """The day in UTC: "22 декабря 2026 г.", "December 22, 2026"."""
         return format_date(moment.astimezone(UTC).date(), format="long", locale=self._locale)

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ferryman.kit.secrets import new_token
-from ferryman.subscriptions.subscription import Grant, Subscription, allowed_bytes, extended
+from ferryman.subscriptions.subscription import Grant, Subscription, allowed_bytes, allowed_devices, extended
 
 # Without look-alikes (0/o, 1/l/i), so that a person can read one out to support.
 _READABLE = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -31,6 +31,7 @@ class Purchase:
 async def grant(session: AsyncSession, purchase: Purchase, now: datetime) -> Subscription:
     """Begin the customer's subscription to this plan, or extend the one they have; once per payment.
 
+    One that is frozen, switched off or being replaced gets its days all the same, and stays what it is.
     The caller holds the customer's row lock, so that two payments of one customer cannot begin two subscriptions.
     Raises IntegrityError when this payment or order was granted before.
     """
@@ -41,14 +42,17 @@ async def grant(session: AsyncSession, purchase: Purchase, now: datetime) -> Sub
     )
     subscription = found or _begin(session, purchase, now)
     ended_before = subscription.ends_at if found else None
-    subscription.ends_at = extended(ended_before, now, purchase.snapshot["days"])
+    subscription.ends_at = extended(ended_before, subscription.clock(now), purchase.snapshot["days"])
+    subscription.devices = allowed_devices(
+        found.devices if found else None, subscription.snapshot.get("devices"), purchase.snapshot["devices"]
+    )
     subscription.snapshot = purchase.snapshot
     subscription.traffic_bytes = allowed_bytes(
         found.traffic_bytes if found else None, purchase.snapshot["traffic_bytes"]
     )
-    subscription.devices = purchase.snapshot["devices"]
     if found:
         subscription.revision += 1
+        subscription.weigh(now)
     await session.flush()
     session.add(
         Grant(
@@ -65,15 +69,18 @@ async def grant(session: AsyncSession, purchase: Purchase, now: datetime) -> Sub
     return subscription
 
 
+def identity() -> dict[str, str]:
+    """What makes a client this subscription's own on a panel, made anew: `uuid`, `password` and `sub_id`."""
+    return {"uuid": str(uuid.uuid4()), "password": new_token(24), "sub_id": _random(_SUB_ID, 20)}
+
+
 def _begin(session: AsyncSession, purchase: Purchase, now: datetime) -> Subscription:
     subscription = Subscription(
         ref=_random(_READABLE, 10),
         customer_id=purchase.customer_id,
         plan_code=purchase.snapshot["plan"],
         token=new_token(),
-        uuid=str(uuid.uuid4()),
-        password=new_token(24),
-        sub_id=_random(_SUB_ID, 20),
+        **identity(),
         snapshot=purchase.snapshot,
         traffic_bytes=purchase.snapshot["traffic_bytes"],
         devices=purchase.snapshot["devices"],

@@ -3,7 +3,12 @@
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from ferryman.kit.errors import NotFound, Refused
+from ferryman.people.customer import Customer
 from ferryman.subscriptions.subscription import Subscription
+
+# A BIGINT has 19 digits at most.
+LONGEST_ID = 18
 
 
 async def of_customer(session: AsyncSession, customer_id: int) -> list[Subscription]:
@@ -17,3 +22,24 @@ async def of_customer(session: AsyncSession, customer_id: int) -> list[Subscript
 async def by_token(session: AsyncSession, token: str) -> Subscription | None:
     """The subscription that a link's secret opens."""
     return await session.scalar(select(Subscription).where(Subscription.token == token))
+
+
+async def named(session: AsyncSession, word: str) -> Subscription:
+    """The subscription of this ref, or the only one of the customer with this Telegram id.
+
+    Raises NotFound when there is none, Refused, with their refs, when the customer holds several.
+    """
+    found = await session.scalar(select(Subscription).where(Subscription.ref == word))
+    if found is not None:
+        return found
+    if not word.isdecimal() or len(word) > LONGEST_ID:
+        raise NotFound(f"There is no subscription {word!r}.")
+    customer_id = await session.scalar(select(Customer.id).where(Customer.telegram_id == int(word)))
+    held = [] if customer_id is None else await of_customer(session, customer_id)
+    match held:
+        case []:
+            raise NotFound(f"There is no subscription {word!r}, and nobody with that Telegram id holds one.")
+        case [only]:
+            return only
+    several = ", ".join(f"{one.ref} ({one.plan_code})" for one in held)
+    raise Refused(f"That customer holds several; name one: {several}.")

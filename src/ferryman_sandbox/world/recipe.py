@@ -1,4 +1,4 @@
-"""What this world consists of: three nodes, two plans, one shop; as the product wants to read it."""
+"""What this world consists of: three nodes, three plans, one shop; as the product wants to read it."""
 
 import json
 import os
@@ -73,6 +73,19 @@ PLANS: tuple[dict[str, Any], ...] = (
         "devices": 5,
         "terms": ((30, "349.00"), (90, "949.00"), (365, "3490.00")),
     },
+    {
+        "code": "one-place",
+        "icon": "🧭",
+        "title": {"ru": "Одна страна", "en": "One country"},
+        "description": {
+            "ru": "Одна локация на выбор, меняйте когда угодно",
+            "en": "One location of your choice, changed whenever you like",
+        },
+        "traffic_gb": 50,
+        "devices": 2,
+        "places": {"one": "all", "switch_hours": 0},
+        "terms": ((30, "99.00"), (90, "269.00")),
+    },
 )
 
 
@@ -129,6 +142,8 @@ def variables(folder: Path, addresses: Addresses, secrets: Secrets) -> dict[str,
         "FERRYMAN_OPERATOR_TOKEN": secrets.operator,
         "FERRYMAN_HOOK_SECRET": secrets.hook,
         "FERRYMAN_LOG_FORMAT": "json",
+        # Nothing listens behind an emulated inbound.
+        "FERRYMAN_PROBE_PORTS": "false",
     }
 
 

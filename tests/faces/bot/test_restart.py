@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from ferryman.faces.bot import pages
+from ferryman.faces.bot.visit import Visit
 from ferryman.flows import buying
 from ferryman.flows.buying import Checkout
 from ferryman.flows.tools import Tools
@@ -93,7 +94,7 @@ async def test_stopping_finishes_what_runs(
     begun, may_go_on = asyncio.Event(), asyncio.Event()
     home = pages.home
 
-    async def slow(visit: pages.Visit) -> object:
+    async def slow(visit: Visit) -> object:
         begun.set()
         await may_go_on.wait()
         return await home(visit)

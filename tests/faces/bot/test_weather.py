@@ -5,6 +5,7 @@ from sqlalchemy import text
 
 from ferryman.faces.bot import pages
 from ferryman.faces.bot.screens import Screen
+from ferryman.faces.bot.visit import Visit
 from ferryman.flows.tools import Tools
 from tests.faces.bot.conftest import RunningBot, inbox_is_empty
 from tests.support.chat import Messenger, Person, until
@@ -110,7 +111,7 @@ async def test_a_bug_of_ours_is_apologised_for_and_made_good(
     """The first two attempts fail in a way that nobody foresaw."""
     home, left = pages.home, [ZeroDivisionError("secret detail"), ZeroDivisionError("secret detail")]
 
-    async def clumsy(visit: pages.Visit) -> Screen:
+    async def clumsy(visit: Visit) -> Screen:
         if left:
             raise left.pop()
         return await home(visit)
@@ -127,7 +128,7 @@ async def test_a_bug_of_ours_is_apologised_for_and_made_good(
 async def test_one_who_stumbles_over_a_bug_can_go_on_meanwhile(
     bot: RunningBot, shop: Town, anna: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def broken(_: pages.Visit) -> Screen:
+    async def broken(_: Visit) -> Screen:
         raise ZeroDivisionError
 
     monkeypatch.setattr(pages, "home", broken)

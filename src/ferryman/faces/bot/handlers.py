@@ -16,10 +16,10 @@ from aiogram.fsm.state import State, StatesGroup
 from aiogram.types import CallbackQuery, ChatMemberUpdated, InaccessibleMessage, Message, User
 
 from ferryman.faces.bot import pages
-from ferryman.faces.bot.pages import Visit
 from ferryman.faces.bot.press import NotAPress, Press, parse
 from ferryman.faces.bot.screens import Screen
 from ferryman.faces.bot.show import Place, show
+from ferryman.faces.bot.visit import Visit
 from ferryman.flows import meeting
 from ferryman.flows.meeting import TelegramPerson
 from ferryman.flows.tools import Tools

@@ -3,43 +3,28 @@
 import secrets
 import string
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from ferryman.billing import methods
+from ferryman.billing import checkout, methods
 from ferryman.billing.order import Order
 from ferryman.catalog import shelf
 from ferryman.delivery.link import subscription_url
-from ferryman.faces.bot import screens
+from ferryman.faces.bot import key_pages, screens
 from ferryman.faces.bot.press import Press
 from ferryman.faces.bot.screens import Offer, Screen
+from ferryman.faces.bot.visit import Visit, theirs
 from ferryman.fleet import keyring
 from ferryman.flows import buying, meeting
 from ferryman.flows.tools import Tools
 from ferryman.kit import log
 from ferryman.kit.errors import NotFound, Refused
-from ferryman.messaging.texts import Voice, voice
-from ferryman.people.customer import Customer
 from ferryman.subscriptions import holdings
 from ferryman.subscriptions.subscription import Subscription
 
 _log = log.get("bot")
 
 _NONCE = string.ascii_letters + string.digits
-
-
-@dataclass(frozen=True)
-class Visit:
-    """A customer at the counter. `tap` names the press itself: the same one again has the same name."""
-
-    tools: Tools
-    customer: Customer
-    tap: str = ""
-
-    @property
-    def voice(self) -> Voice:
-        return voice(self.customer.language)
 
 
 async def page(visit: Visit, press: Press) -> Screen:
@@ -125,7 +110,8 @@ async def _check(visit: Visit, press: Press) -> Screen:
     state = await buying.check(visit.tools, visit.customer.id, ref)
     async with visit.tools.db.unit() as session:
         order = await session.scalar(select(Order).where(Order.ref == ref, Order.customer_id == visit.customer.id))
-    latest = order.payments[-1] if order is not None and order.payments else None
+        attempts = await checkout.attempts(session, order) if order is not None else []
+    latest = attempts[-1] if attempts else None
     if latest is not None and state != "paid":
         state = latest.state
     return screens.order(visit.voice, ref, state, latest.pay_url if latest is not None else None)
@@ -143,11 +129,13 @@ async def _subs(visit: Visit, _: Press) -> Screen:
 
 
 async def _sub(visit: Visit, press: Press) -> Screen:
-    return await _subscription(visit, await _theirs(visit, press.words["ref"]))
+    return await _subscription(visit, await theirs(visit, press.words["ref"]))
 
 
 async def _key(visit: Visit, press: Press) -> Screen:
-    subscription = await _theirs(visit, press.words["ref"])
+    subscription = await theirs(visit, press.words["ref"])
+    if subscription.replacing_since is not None:
+        return await key_pages.replacement(visit, subscription)
     return screens.key(visit.voice, subscription, subscription_url(visit.tools.settings.base_url, subscription.token))
 
 
@@ -176,16 +164,6 @@ async def _subscription(visit: Visit, one: Subscription) -> Screen:
     return screens.subscription(visit.voice, one, keys, visit.tools.clock.now(), renew)
 
 
-async def _theirs(visit: Visit, ref: str) -> Subscription:
-    """Raises NotFound for a subscription that is another customer's, or nobody's."""
-    async with visit.tools.db.unit() as session:
-        held = await holdings.of_customer(session, visit.customer.id)
-    for one in held:
-        if one.ref == ref:
-            return one
-    raise NotFound("The customer holds no such subscription.")
-
-
 def _installed(tools: Tools, names: list[str]) -> list[str]:
     return [name for name in names if name in tools.providers]
 
@@ -208,4 +186,5 @@ _PAGES: dict[str, Callable[[Visit, Press], Awaitable[Screen]]] = {
     "help": _help,
     "rules": _rules,
     "lang": _lang,
+    **key_pages.PAGES,
 }

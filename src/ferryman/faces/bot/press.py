@@ -9,18 +9,26 @@ VERSION = "v1"
 
 _NUMBER = r"[1-9][0-9]{0,17}"
 _REF = r"[A-Za-z0-9_-]{1,40}"
+_CODE = r"[a-z0-9][a-z0-9-]{0,30}"
+_NONCE = r"[A-Za-z0-9]{1,12}"
 # Verb → what may follow it. The nonce of `pay` makes each showing of the methods an order of its own, and a second
-# press on the same showing the same order.
+# press on the same showing the same order; so it is with `switch` and `rekeyed`.
 _GRAMMAR = {
     "home": "",
     "buy": "",
     "plan": rf":(?P<plan>{_NUMBER})",
     "term": rf":(?P<term>{_NUMBER})",
-    "pay": rf":(?P<method>[a-z][a-z0-9_]{{0,19}}):(?P<term>{_NUMBER})(?::(?P<nonce>[A-Za-z0-9]{{1,12}}))?",
+    "pay": rf":(?P<method>[a-z][a-z0-9_]{{0,19}}):(?P<term>{_NUMBER})(?::(?P<nonce>{_NONCE}))?",
     "check": rf":(?P<order>{_REF})",
     "subs": "",
     "sub": rf":(?P<ref>{_REF})",
     "key": rf":(?P<ref>{_REF})",
+    "places": rf":(?P<ref>{_REF})",
+    "place": rf":(?P<ref>{_REF}):(?P<code>{_CODE})",
+    "switch": rf":(?P<ref>{_REF}):(?P<code>{_CODE}):(?P<nonce>{_NONCE})",
+    "stay": rf":(?P<ref>{_REF})",
+    "rekey": rf":(?P<ref>{_REF})",
+    "rekeyed": rf":(?P<ref>{_REF}):(?P<nonce>{_NONCE})",
     "help": "",
     "rules": "",
     "lang": rf"(?::(?P<language>{'|'.join(LANGUAGES)}))?",

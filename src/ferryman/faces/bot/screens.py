@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from ferryman.catalog.plan import GIGABYTE, Plan, Term
+from ferryman.faces.bot.buttons import button, home_row
 from ferryman.fleet.keyring import KeyView
 from ferryman.flows.buying import Checkout
 from ferryman.kit.money import Money
@@ -47,14 +48,14 @@ class Offer:
 
 def home(voice: Voice, name: str, subscriptions: Sequence[Subscription], now: datetime) -> Screen:
     """`subscriptions` with the one that lasts longest first; the button says how many days are left of it."""
-    buy = _button(voice, "buy", "v1:buy")
+    buy = button(voice, "buy", "v1:buy")
     tail = (
-        (_button(voice, "help", "v1:help"),),
-        (_button(voice, "language", "v1:lang"), _button(voice, "rules", "v1:rules")),
+        (button(voice, "help", "v1:help"),),
+        (button(voice, "language", "v1:lang"), button(voice, "rules", "v1:rules")),
     )
     called = name.strip()[:64] or voice.plain("someone")
     if not subscriptions:
-        rows = ((buy,), (_button(voice, "subs", "v1:subs"),), *tail)
+        rows = ((buy,), (button(voice, "subs", "v1:subs"),), *tail)
         return Screen(voice.html("home-new", name=called), Keyboard(rows))
     best = subscriptions[0]
     days, until = best.days_left(now), voice.date(best.ends_at)
@@ -63,7 +64,7 @@ def home(voice: Voice, name: str, subscriptions: Sequence[Subscription], now: da
         mine = Button(voice.plain("button-subs-days", days=days), data="v1:subs")
     else:
         text = voice.html("home-ended", name=called, until=until)
-        mine = _button(voice, "subs-ended", "v1:subs")
+        mine = button(voice, "subs-ended", "v1:subs")
     return Screen(text, Keyboard(((mine,), (buy,), *tail)))
 
 
@@ -81,8 +82,8 @@ def plans(voice: Voice, on_sale: Sequence[Plan], currencies: tuple[str, ...]) ->
         entry = f"\n\n{voice.html('plans-entry', **_plan_words(voice, plan))}"
         text += entry if len(text) + len(entry) <= LONGEST_LIST else ""
     if not rows:
-        return Screen(voice.html("plans-none"), Keyboard((_home(voice),)))
-    return Screen(text, Keyboard((*rows, _home(voice))))
+        return Screen(voice.html("plans-none"), Keyboard((home_row(voice),)))
+    return Screen(text, Keyboard((*rows, home_row(voice))))
 
 
 def terms(voice: Voice, plan: Plan, currencies: tuple[str, ...]) -> Screen:
@@ -91,14 +92,14 @@ def terms(voice: Voice, plan: Plan, currencies: tuple[str, ...]) -> Screen:
         for term, price in _priced(plan, currencies)
     ]
     return Screen(
-        voice.html("terms", **_plan_words(voice, plan)), Keyboard((*rows, (_button(voice, "back", "v1:buy"),)))
+        voice.html("terms", **_plan_words(voice, plan)), Keyboard((*rows, (button(voice, "back", "v1:buy"),)))
     )
 
 
 def methods(voice: Voice, term: Term, offers: Sequence[Offer], nonce: str) -> Screen:
     """`nonce` is new for every showing: a second press on this one is the same order, one on another is another."""
     if not offers:
-        return Screen(voice.html("methods-none"), Keyboard((_home(voice),)))
+        return Screen(voice.html("methods-none"), Keyboard((home_row(voice),)))
     rows = [
         (
             Button(
@@ -111,7 +112,7 @@ def methods(voice: Voice, term: Term, offers: Sequence[Offer], nonce: str) -> Sc
         for offer in offers
     ]
     text = voice.html("methods", icon=term.plan.icon, title=voice.pick(term.plan.title), days=term.days)
-    return Screen(text, Keyboard((*rows, (_button(voice, "back", f"v1:plan:{term.plan.id}"),))))
+    return Screen(text, Keyboard((*rows, (button(voice, "back", f"v1:plan:{term.plan.id}"),))))
 
 
 def checkout(voice: Voice, order: Checkout, back: str) -> Screen:
@@ -124,29 +125,29 @@ def checkout(voice: Voice, order: Checkout, back: str) -> Screen:
         days=order.days,
         amount=voice.money(order.amount),
     )
-    return Screen(text, _paying(voice, order.order_ref, order.pay_url, _button(voice, "back", back)))
+    return Screen(text, _paying(voice, order.order_ref, order.pay_url, button(voice, "back", back)))
 
 
 def paying_refused(voice: Voice, back: str) -> Screen:
-    return Screen(voice.html("paying-refused"), Keyboard(((_button(voice, "back", back),), _home(voice))))
+    return Screen(voice.html("paying-refused"), Keyboard(((button(voice, "back", back),), home_row(voice))))
 
 
 def order(voice: Voice, order_ref: str, state: str, pay_url: str | None) -> Screen:
     """`state`: paid, cancelled, review, or anything else for "not yet"."""
     match state:
         case "paid":
-            keyboard = Keyboard(((_button(voice, "subs", "v1:subs"),), _home(voice)))
+            keyboard = Keyboard(((button(voice, "subs", "v1:subs"),), home_row(voice)))
         case "cancelled":
-            keyboard = Keyboard(((_button(voice, "buy", "v1:buy"),), _home(voice)))
+            keyboard = Keyboard(((button(voice, "buy", "v1:buy"),), home_row(voice)))
         case "review":
-            keyboard = Keyboard((_home(voice),))
+            keyboard = Keyboard((home_row(voice),))
         case _:
-            state, keyboard = "open", _paying(voice, order_ref, pay_url, *_home(voice))
+            state, keyboard = "open", _paying(voice, order_ref, pay_url, *home_row(voice))
     return Screen(voice.html(f"order-{state}", order_ref=order_ref), keyboard)
 
 
 def no_subscriptions(voice: Voice) -> Screen:
-    return Screen(voice.html("subs-none"), Keyboard(((_button(voice, "buy", "v1:buy"),), _home(voice))))
+    return Screen(voice.html("subs-none"), Keyboard(((button(voice, "buy", "v1:buy"),), home_row(voice))))
 
 
 def subscriptions(voice: Voice, held: Sequence[Subscription], now: datetime) -> Screen:
@@ -158,17 +159,19 @@ def subscriptions(voice: Voice, held: Sequence[Subscription], now: datetime) -> 
         ended = voice.plain("button-sub-ended", icon=icon, title=title)
         label = voice.plain("button-sub", icon=icon, title=title, days=days) if days else ended
         rows.append((Button(label, data=f"v1:sub:{one.ref}"),))
-    return Screen(voice.html("subs-many"), Keyboard((*rows, _home(voice))))
+    return Screen(voice.html("subs-many"), Keyboard((*rows, home_row(voice))))
 
 
 def subscription(voice: Voice, one: Subscription, keys: Sequence[KeyView], now: datetime, renew: str) -> Screen:
     """`renew` is the data of the button that buys more of it."""
     icon, title = _named(voice, one)
-    days, until, bar = one.days_left(now), voice.date(one.ends_at), _bar(one, now)
-    again = _button(voice, "renew", renew)
+    # Frozen time ends later with every day: shown is the end if it ran on from now.
+    ends_at = one.ends_at + (now - one.clock(now))
+    days, until, bar = one.days_left(now), voice.date(ends_at), _bar(one, now)
+    again = button(voice, "renew", renew)
     if not days:
         text = voice.html("sub-ended", icon=icon, title=title, until=until, bar=bar)
-        return Screen(text, Keyboard(((again,), _home(voice))))
+        return Screen(text, Keyboard(((again,), home_row(voice))))
     text = voice.html(
         "sub-active",
         icon=icon,
@@ -179,50 +182,59 @@ def subscription(voice: Voice, one: Subscription, keys: Sequence[KeyView], now: 
         locations=_locations(voice, keys),
         limits=_limits(voice, one.traffic_bytes, one.devices),
     )
-    return Screen(text, Keyboard(((_button(voice, "key", f"v1:key:{one.ref}"),), (again,), _home(voice))))
+    rows = [button(voice, "key", f"v1:key:{one.ref}")]
+    if one.places["rule"] == "one":
+        rows.append(button(voice, "places", f"v1:places:{one.ref}"))
+    rows += [again, button(voice, "rekey", f"v1:rekey:{one.ref}")]
+    screen = Screen(text, Keyboard((*((row,) for row in rows), home_row(voice))))
+    state = state_of(one)
+    return screen.after(voice.html(f"sub-{state}")) if state else screen
+
+
+def state_of(one: Subscription) -> str:
+    """What keeps its key from working, or "": "disabled", "frozen", "replacing" or "exhausted"."""
+    states = {
+        "disabled": one.disabled_at,
+        "frozen": one.frozen_at,
+        "replacing": one.replacing_since,
+        "exhausted": one.exhausted_at,
+    }
+    return next((state for state, since in states.items() if since is not None), "")
 
 
 def key(voice: Voice, one: Subscription, link: str) -> Screen:
     icon, title = _named(voice, one)
     text = voice.html("key", icon=icon, title=title, until=voice.date(one.ends_at), link=link)
-    return Screen(text, key_keyboard(voice, link, _button(voice, "back", f"v1:sub:{one.ref}")), qr_png(link))
+    return Screen(text, key_keyboard(voice, link, button(voice, "back", f"v1:sub:{one.ref}")), qr_png(link))
 
 
 def help_(voice: Voice, contact: str) -> Screen:
     """`contact`: @name, an https link, other words, or nothing."""
     if not contact:
-        return Screen(voice.html("help"), Keyboard(((_button(voice, "subs", "v1:subs"),), _home(voice))))
+        return Screen(voice.html("help"), Keyboard(((button(voice, "subs", "v1:subs"),), home_row(voice))))
     text = f"{voice.html('help')}\n\n{voice.html('help-support', contact=contact)}"
     url = f"https://t.me/{contact[1:]}" if contact.startswith("@") else contact
     support = ((Button(voice.plain("button-support"), url=url),),) if url.startswith("https://") else ()
-    return Screen(text, Keyboard(((_button(voice, "subs", "v1:subs"),), *support, _home(voice))))
+    return Screen(text, Keyboard(((button(voice, "subs", "v1:subs"),), *support, home_row(voice))))
 
 
 def language(voice: Voice) -> Screen:
     rows = [(Button(name, data=f"v1:lang:{code}"),) for code, name in LANGUAGE_NAMES.items()]
-    return Screen(voice.html("language-choice"), Keyboard((*rows, _home(voice))))
+    return Screen(voice.html("language-choice"), Keyboard((*rows, home_row(voice))))
 
 
 def rules(voice: Voice) -> Screen:
-    return Screen(voice.html("rules"), Keyboard((_home(voice),)))
+    return Screen(voice.html("rules"), Keyboard((home_row(voice),)))
 
 
 def banned(voice: Voice) -> Screen:
     return Screen(voice.html("banned"))
 
 
-def _button(voice: Voice, name: str, data: str) -> Button:
-    return Button(voice.plain(f"button-{name}"), data=data)
-
-
-def _home(voice: Voice) -> tuple[Button, ...]:
-    return (_button(voice, "home", "v1:home"),)
-
-
 def _paying(voice: Voice, order_ref: str, pay_url: str | None, *below: Button) -> Keyboard:
     pay = Button(voice.plain("button-pay"), url=pay_url) if pay_url else None
-    check = _button(voice, "check", f"v1:check:{order_ref}")
-    return Keyboard(tuple((button,) for button in (pay, check, *below) if button is not None))
+    check = button(voice, "check", f"v1:check:{order_ref}")
+    return Keyboard(tuple((one,) for one in (pay, check, *below) if one is not None))
 
 
 def _priced(plan: Plan, currencies: tuple[str, ...]) -> list[tuple[Term, Money]]:
@@ -254,7 +266,7 @@ def _named(voice: Voice, one: Subscription) -> tuple[str, str]:
 
 def _bar(one: Subscription, now: datetime) -> str:
     """How much of it is left, in ten squares; anything that is left shows at least one."""
-    whole, left = one.ends_at - one.starts_at, one.ends_at - now
+    whole, left = one.ends_at - one.starts_at, one.ends_at - one.clock(now)
     full = min(BAR_CELLS, max(1, round(BAR_CELLS * (left / whole)))) if left.total_seconds() > 0 and whole else 0
     return "🟩" * full + "⬜" * (BAR_CELLS - full)
 

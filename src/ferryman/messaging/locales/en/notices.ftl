@@ -49,3 +49,39 @@ notice-key-ready =
         [1] There is one location inside.
        *[other] There are { $count } locations inside — switch whenever you like.
     } 🤫 Keep this link to yourself.
+notice-key-replaced =
+    ♻️ <b>Your new key is ready!</b>
+
+    🔒 The old link does not open any more.
+    🌍 { $locations }
+
+    📲 Delete the old subscription in your app and add the new one — by the QR code or by the link:
+
+    <code>{ $link }</code>
+
+    🤫 Keep this link to yourself.
+notice-location-switched =
+    🌍 <b>Your location has changed</b>
+
+    ✅ { $locations }
+
+    🔄 Refresh the subscription in your VPN app — the link is the same, the country inside is new.
+notice-traffic-low =
+    { $percent ->
+        [95] 🟠 <b>Almost no traffic left: { $percent }% is used</b>
+       *[other] 🟡 <b>{ $percent }% of your traffic is used</b>
+    }
+
+    { $icon } { $title }
+    📶 Left: <b>{ $left }</b>
+
+    🔄 Renew now and the new traffic is added to what is left.
+notice-traffic-used-up =
+    📉 <b>Your traffic is used up</b>
+
+    { $icon } { $title }
+    🔌 The key is paused in every location.
+
+    🔄 Renew, and it works again within a minute: the same key, the same link.
+unit-gigabytes = GB
+unit-megabytes = MB
