@@ -91,6 +91,7 @@ def settings(tmp_path: Path) -> Settings:
         operator_token="operator-token-of-the-tests",
         hook_secret="hook-secret-of-the-tests",
         public_url="http://127.0.0.1:8080",
+        probe_ports=False,  # nothing listens behind an emulator's inbounds
     )
 
 

@@ -22,7 +22,7 @@ async def test_every_installed_plug_in_and_every_job_has_its_name(settings: Sett
         assert "yookassa" in tools.providers
         assert "xui" in tools.connections.kinds
         async with tools.db.unit() as session:
-            for name in ("settle_event", "ask_payment", "reconcile_node", "deliver_notice"):
+            for name in ("settle_event", "ask_payment", "reconcile_node", "deliver_notice", "probe_node"):
                 assert await tools.jobs.defer(session, name, after=3600)
             with pytest.raises(KeyError):
                 await tools.jobs.defer(session, "no_such_job")

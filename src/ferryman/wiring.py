@@ -9,7 +9,18 @@ from functools import partial
 from ferryman.billing import provider
 from ferryman.fleet import panel
 from ferryman.fleet.connections import Connections
-from ferryman.flows import buying, provisioning, telling
+from ferryman.flows import (
+    auditing,
+    buying,
+    draining,
+    following,
+    lifecycle,
+    limits,
+    placing,
+    provisioning,
+    telling,
+    watching,
+)
 from ferryman.flows.tools import Tools
 from ferryman.kit import log, migrate, plugins
 from ferryman.kit.clock import Clock, SystemClock
@@ -79,9 +90,21 @@ def register(tools: Tools) -> None:
     tools.jobs.add("ask_payment", partial(buying.ask_payment, tools), lane="bank")
     tools.jobs.add("reconcile_node", partial(provisioning.reconcile_node, tools), lane="keys")
     tools.jobs.add("deliver_notice", partial(telling.deliver, tools), lane="talk")
+    tools.jobs.add("probe_node", partial(watching.probe_node, tools), lane="watch")
+    tools.jobs.add("audit_node", partial(auditing.audit_node, tools), lane="watch")
+    tools.jobs.add("carry_on", partial(following.carry_on, tools))
     tools.jobs.every("sweep_payments", "* * * * * */5", partial(buying.sweep, tools))
     tools.jobs.every("sweep_keys", "* * * * * */10", partial(provisioning.sweep, tools))
+    tools.jobs.every("sweep_places", "* * * * * */10", partial(placing.sweep, tools))
+    tools.jobs.every("sweep_ended_keys", "*/10 * * * *", partial(placing.sweep_ended, tools))
     tools.jobs.every("sweep_notices", "* * * * * */15", partial(telling.sweep, tools))
+    tools.jobs.every("sweep_nodes", "* * * * * */5", partial(watching.sweep, tools))
+    tools.jobs.every("sweep_audits", "* * * * * */10", partial(auditing.sweep, tools))
+    tools.jobs.every("sweep_limits", "* * * * * 25", partial(limits.sweep, tools))
+    tools.jobs.every("sweep_retired", "*/5 * * * *", partial(draining.sweep, tools))
+    tools.jobs.every("prune_samples", "17 3 * * *", partial(watching.prune, tools))
+    tools.jobs.every("sweep_changes", "* * * * * */10", partial(following.sweep, tools))
+    tools.jobs.every("sweep_frozen", "*/10 * * * *", partial(lifecycle.sweep, tools))
 
 
 def vault_of(settings: Settings) -> Vault:

@@ -12,11 +12,15 @@ from sqlalchemy import Float, Integer, Numeric
 
 import ferryman
 from ferryman.kit.db import Base
-from tests.architecture.house import Source, product, shipped
+from tests.architecture.house import SRC, Source, product, shipped
 
 # The only places that may catch everything, and how often: the job runner, and the outermost ring of each face.
 NETS = {"ferryman.kit.jobs": 1, "ferryman.faces.bot.consumer": 1}
 MONEY = re.compile(r"(^|_)(minor|amount|price|fee)$")
+# Whom the product itself calls or links to; a node's panel is in nobody's code.
+SERVICES = {"api.telegram.org", "t.me", "api.yookassa.ru", "yookassa.ru"}
+HOST_OF_A_URL = re.compile(r"https?://([\w.-]+)", re.I)
+NODE_FACT = re.compile(r"(^|[_.])(ports?|inbounds?|inbound_ids?|panel_ids?)$", re.I)
 NODE_SECRETS = re.compile(r":(2053|2096|54321)\b|\badmin:|https?://[^/\s@]+:[^/\s@]+@")
 
 
@@ -53,6 +57,46 @@ def is_foreign_address(text: str) -> bool:
     except ValueError:
         return False
     return not (address.is_loopback or address.is_unspecified)
+
+
+def foreign_hosts(text: str) -> list[str]:
+    """Hosts of the addresses in a text that are neither this machine, nor a service, nor made up for an example."""
+    hosts = [host.lower() for host in HOST_OF_A_URL.findall(text)]
+    made_up = ("localhost", "127.0.0.1", "host", "example.org", "example.net", "example.com")
+    return [host for host in hosts if host not in SERVICES and not host.endswith(made_up) and "." in host]
+
+
+def node_facts(file: Source) -> list[str]:
+    """Numbers written beside a name such as `port` or `inbound_ids`: as an assignment, argument, default, or entry."""
+    found = []
+    for node in ast.walk(file.tree):
+        for name, value in named_values(node):
+            numbers = [each for each in ast.walk(value) if isinstance(each, ast.Constant) and type(each.value) is int]
+            is_literal = isinstance(value, ast.Constant | ast.Tuple | ast.List | ast.Set)
+            if NODE_FACT.search(name) and is_literal and any(each.value for each in numbers):
+                found.append(f"{file.module}:{value.lineno}: {name}")
+    return found
+
+
+def named_values(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+    match node:
+        case ast.Assign(targets=targets, value=value):
+            yield from ((ast.unparse(target), value) for target in targets)
+        case ast.AnnAssign(target=target, value=ast.expr() as value):
+            yield ast.unparse(target), value
+        case ast.keyword(arg=str(name), value=value):
+            yield name, value
+        case ast.Dict(keys=keys, values=values):
+            for key, value in zip(keys, values, strict=True):
+                if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                    yield key.value, value
+        case ast.Compare(left=left, comparators=[value]):
+            yield ast.unparse(left), value
+        case ast.arguments(args=args, defaults=defaults, kwonlyargs=kwonly, kw_defaults=kw_defaults):
+            yield from (
+                (arg.arg, value) for arg, value in zip(args[len(args) - len(defaults) :], defaults, strict=True)
+            )
+            yield from ((arg.arg, value) for arg, value in zip(kwonly, kw_defaults, strict=True) if value is not None)
 
 
 def test_one_commit_at_the_edge() -> None:
@@ -104,8 +148,24 @@ def test_no_node_is_known_outside_the_database() -> None:
         f"{file.module}:{line}: {text!r}"
         for file in product()
         for line, text in file.strings()
-        if is_foreign_address(text) or NODE_SECRETS.search(text)
+        if is_foreign_address(text) or NODE_SECRETS.search(text) or foreign_hosts(text)
     ]
+    assert wrong == []
+
+
+def test_no_port_and_no_inbound_is_known_outside_the_database() -> None:
+    assert [place for file in product() for place in node_facts(file)] == []
+
+
+def test_no_node_is_known_to_files_that_are_no_code() -> None:
+    """Migrations, texts and templates that are shipped."""
+    addresses = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b")
+    wrong = []
+    for path in sorted((SRC / "ferryman").rglob("*")):
+        if path.suffix in (".sql", ".ftl", ".html", ".css", ".js", ".toml"):
+            text = path.read_text(encoding="utf-8")
+            found = [one for one in addresses.findall(text) if is_foreign_address(one)] + foreign_hosts(text)
+            wrong += [f"{path.name}: {one}" for one in found]
     assert wrong == []
 
 
@@ -115,6 +175,34 @@ def test_no_node_is_known_outside_the_database() -> None:
 def test_a_node_in_the_code_would_be_found(text: str) -> None:
     (found,) = (value for _, value in Source("sample", f"url = {text}").strings())
     assert is_foreign_address(found) or NODE_SECRETS.search(found)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "PORT = 2053",
+        "inbound_id: int = 3",
+        "dial(host, port=443)",
+        "access = {'inbounds': [1, 3]}",
+        "fallback = 1 if node.inbound == 7 else 2",
+        "def dial(host, port=8443): ...",
+        "def dial(*, inbound_ids=(1,)): ...",
+    ],
+)
+def test_a_port_or_an_inbound_in_the_code_would_be_found(text: str) -> None:
+    assert node_facts(Source("sample", text))
+
+
+@pytest.mark.parametrize("text", ["port = 0", "port = given.port", "inbounds = []", "ports = sorted({one.port})"])
+def test_what_is_no_port_of_a_node_is_not_taken_for_one(text: str) -> None:
+    assert node_facts(Source("sample", text)) == []
+
+
+def test_a_panels_host_in_a_text_would_be_found() -> None:
+    assert foreign_hosts("look at https://de1.my-vpn.net:2053/base/") == ["de1.my-vpn.net"]
+    assert (
+        foreign_hosts("https://host:port/base/ http://127.0.0.1/ https://api.telegram.org https://a.example.org") == []
+    )
 
 
 def test_every_package_says_what_it_is_for() -> None:

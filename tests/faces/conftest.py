@@ -32,6 +32,7 @@ def shell(tmp_path: Path, settings: Settings, database_url: str, bot_api: Messen
             "FERRYMAN_TELEGRAM_TOKEN": TOKEN,
             "FERRYMAN_TELEGRAM_API_BASE": bot_api.url,
             "FERRYMAN_OPERATOR_TOKEN": "operator-token-of-the-tests",
+            "FERRYMAN_PROBE_PORTS": "false",
         },
     )
 

@@ -30,7 +30,7 @@ class Shell:
     folder: Path
     variables: dict[str, str] = field(default_factory=dict)
 
-    async def start(self, *words: str) -> asyncio.subprocess.Process:
+    async def start(self, *words: str, stdin: int = asyncio.subprocess.DEVNULL) -> asyncio.subprocess.Process:
         """The command, running, in a process group of its own."""
         beside = Path(sys.executable).parent / "ferryman"
         command = str(beside) if beside.exists() else shutil.which("ferryman")
@@ -40,17 +40,17 @@ class Shell:
             *words,
             cwd=self.folder,
             env=surroundings(**self.variables),
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=stdin,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
         )
 
-    async def ferryman(self, *words: str, **variables: str) -> Said:
-        """The command, to its end. A variable set to "" is as if it were not set."""
+    async def ferryman(self, *words: str, typed: str = "", **variables: str) -> Said:
+        """The command, to its end; `typed` is its standard input. A variable set to "" is as if it were not set."""
         given = {**self.variables, **variables}
         shell = Shell(self.folder, {name: value for name, value in given.items() if value})
-        process = await shell.start(*words)
-        out, err = await asyncio.wait_for(process.communicate(), 60)
+        process = await shell.start(*words, stdin=asyncio.subprocess.PIPE)
+        out, err = await asyncio.wait_for(process.communicate(typed.encode()), 60)
         assert process.returncode is not None
         return Said(process.returncode, out.decode(), err.decode())

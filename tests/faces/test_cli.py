@@ -15,7 +15,7 @@ from tests.faces.conftest import toml
 from tests.faces.shell import Said, Shell
 from tests.support.shop import Town, town
 
-COMMANDS = ("run", "web", "bot", "worker", "migrate", "apply", "doctor", "stuck", "new-key")
+COMMANDS = ("run", "web", "bot", "worker", "migrate", "apply", "doctor", "stuck", "new-key", "node", "staff", "key")
 
 
 @pytest.fixture
@@ -162,6 +162,7 @@ async def test_the_doctor_finds_nothing_where_all_is_well(shop: Town, shell: She
     said = await shell.ferryman("doctor")
     assert (said.code, ails(said)) == (0, {})
     assert "the bot is @" in said.out
+    assert "⚠️  alerts: nobody hears of trouble\n   👉 `ferryman staff add" in said.out
     assert said.out.count("✅") == 10
 
 

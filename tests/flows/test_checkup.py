@@ -6,7 +6,7 @@ import pytest
 
 from ferryman.billing.methods import Method
 from ferryman.fleet.node import Node
-from ferryman.flows import checkup
+from ferryman.flows import checkup, staff
 from ferryman.flows.checkup import Finding
 from ferryman.kit.errors import AccessDenied, Unreachable
 from ferryman.kit.secrets import Vault, new_key
@@ -19,8 +19,10 @@ TOKEN = "123456789:AAabcdefghijklmnopqrstuvwxyz0123456"
 
 @pytest.fixture
 async def shop(shop: Town) -> Town:
-    """As it is where a bot token is set."""
+    """As it is where a bot token is set and somebody hears of trouble."""
     shop.tools.settings = shop.tools.settings.model_copy(update={"telegram_token": TOKEN})
+    await staff.add(shop.tools, 4242, "Olga", "owner")
+    await shop.customer(4242)
     return shop
 
 
@@ -42,7 +44,7 @@ async def only(shop: Town, what: str) -> Finding:
 async def test_when_all_is_well_every_part_says_what_was_found(shop: Town) -> None:
     found = await examined(shop)
     assert list(found) == [
-        "database", "telegram", "plans", "payments", "nodes",
+        "database", "telegram", "alerts", "plans", "payments", "nodes",
         "provider yookassa", "node de-1", "node nl-1", "node fi-1",
     ]  # fmt: skip
     assert all(finding.well and not finding.fix for finding in found.values())

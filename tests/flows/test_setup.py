@@ -9,7 +9,7 @@ import pytest
 from ferryman.billing import methods
 from ferryman.catalog import shelf
 from ferryman.fleet.node import Node
-from ferryman.flows import provisioning, setup
+from ferryman.flows import nodes, placing, provisioning, setup
 from ferryman.flows.setup import Shop
 from ferryman.kit.errors import Misconfigured
 from ferryman_sandbox.weather import Fault
@@ -87,6 +87,17 @@ def test_an_empty_file_sets_nothing_up(tmp_path: Path) -> None:
         ("days = 30", "days = 30.5", "plans.0.terms.0.days"),
         ("traffic_gb = 100", "traffic_gb = -1", "plans.0.traffic_gb"),
         ('{ RUB = "199.00", XTR = "150" }', "{}", "plans.0.terms.0.prices"),
+        ("traffic_gb = 100", "places = []", 'plans.0.places: name at least one location, or say "all"'),
+        ("traffic_gb = 100", 'places = ["nl", "nl"]', "plans.0.places: more than one location nl"),
+        ("traffic_gb = 100", 'places = ["NL"]', "plans.0.places"),
+        ("traffic_gb = 100", 'places = "some"', "plans.0.places"),
+        ("traffic_gb = 100", 'places = { one = ["nl"], switch_hours = -1 }', "switch_hours"),
+        ("traffic_gb = 100", "places = { one = [] }", "name at least one location"),
+        ('country = "DE"', 'country = "DE"\nlocation = "D E"', "nodes.0.location"),
+        ('country = "DE"', 'country = "DE"\npriority = 101', "nodes.0.priority"),
+        ('country = "DE"', 'country = "DE"\ncapacity_gb = -1', "nodes.0.capacity_gb"),
+        ('country = "DE"', 'country = "DE"\nca = "none.pem"', "nodes.0.ca: there is no certificate (PEM)"),
+        ('country = "DE"', 'country = "DE"\ninbounds = [{ id = 1, tag = "x" }]', "nodes.0.inbounds"),
         ("[[providers]]", '[[plans.terms]]\ndays = 30\nprices = { RUB = "1" }\n[[providers]]', "term 30 days"),
         ("[[providers]]", '[[providers]]\nname = "yookassa"\nconfig = {}\n[[providers]]', "provider yookassa"),
     ],
@@ -98,6 +109,41 @@ def test_a_mistake_is_named_with_its_place(tmp_path: Path, old: str, new: str, s
     assert says in str(caught.value)
     assert "shop.toml" in str(caught.value)
     assert SECRET not in str(caught.value)
+
+
+def test_what_a_node_may_say_arrives_as_the_wish_that_every_face_uses(tmp_path: Path) -> None:
+    (tmp_path / "authority.pem").write_text("-----BEGIN CERTIFICATE-----")
+    more = """
+location = "de"
+priority = 70
+capacity_clients = 500
+capacity_gb = 2
+totp = "env:SHOP_KEY"
+ca = "authority.pem"
+tags = ["fast"]
+inbounds = [3, { id = 1, tags = ["video"] }]
+"""
+    (node,) = read(tmp_path, FILE.replace('country = "DE"', f'country = "DE"{more}')).nodes
+    wish = node.wish(4)
+    assert (wish.place.code, wish.priority, wish.capacity_clients, wish.capacity_bytes) == ("de", 70, 500, 2 * 2**30)
+    assert (wish.inbounds, wish.tags, wish.common_tags) == ([3, 1], {1: ["video"]}, ["fast"])
+    assert wish.access.totp is not None
+    assert wish.access.ca == "-----BEGIN CERTIFICATE-----"
+    assert (wish.position, wish.enabled, wish.new_inbound) == (4, None, None)
+
+
+@pytest.mark.parametrize(
+    ("says", "rule"),
+    [
+        ('"all"', {"rule": "all"}),
+        ('["nl", "de"]', {"rule": "these", "codes": ["nl", "de"]}),
+        ('{ one = ["nl"], switch_hours = 12 }', {"rule": "one", "codes": ["nl"], "switch_hours": 12}),
+        ('{ one = "all" }', {"rule": "one", "codes": [], "switch_hours": 24}),
+    ],
+)
+def test_where_a_plans_keys_are_is_said_in_three_ways(tmp_path: Path, says: str, rule: dict[str, Any]) -> None:
+    (plan,) = read(tmp_path, FILE.replace("traffic_gb = 100", f"places = {says}")).plans
+    assert plan.rule == rule
 
 
 def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:
@@ -269,6 +315,7 @@ async def test_a_new_node_gets_the_keys_of_everybody_who_has_paid(shop: Town) ->
 
 
 async def _keys_come_round(shop: Town) -> None:
+    await placing.sweep(shop.tools)
     await provisioning.sweep(shop.tools)
     await shop.work()
 
@@ -280,3 +327,43 @@ async def test_an_inbound_that_is_no_longer_chosen_is_kept_switched_off_and_can_
         (1, True),
         (55, False),
     ]
+
+
+async def test_a_plan_may_name_locations_of_the_shop_and_of_the_same_file_and_no_others(shop: Town) -> None:
+    await apply(shop, nodes=[], providers=[], **changed(shop, "plans", 0, places=["nl-1"]))
+    assert await shop.value("SELECT places FROM plans WHERE code = 'standard'") == {"rule": "these", "codes": ["nl-1"]}
+    node = {**shop.spec["nodes"][2], "location": "suomi"}
+    await apply(shop, nodes=[node], providers=[], **changed(shop, "plans", 0, places={"one": ["suomi", "de-1"]}))
+    with pytest.raises(
+        Misconfigured, match=r"plan standard: its places name us, and there is no such location"
+    ):
+        await apply(shop, nodes=[], providers=[], **changed(shop, "plans", 0, places=["us", "de-1"]))
+
+
+async def test_what_the_operator_did_by_hand_stays_unless_the_file_names_it(shop: Town) -> None:
+    await nodes.edit(shop.tools, "de-1", priority=90)
+    await nodes.disable(shop.tools, "de-1")
+    await shop.rows("UPDATE nodes SET mode = 'draining' WHERE name = 'nl-1' RETURNING id")
+    await apply(shop)
+    found = await shop.rows("SELECT mode, priority FROM nodes ORDER BY id")
+    assert [tuple(row) for row in found] == [("off", 90), ("draining", 50), ("active", 50)]
+    await apply(shop, **changed(shop, "nodes", 0, enabled=True, priority=20))
+    assert await shop.value("SELECT mode FROM nodes WHERE name = 'de-1'") == "active"
+    assert await shop.value("SELECT priority FROM nodes WHERE name = 'de-1'") == 20
+
+
+async def test_a_panel_that_answers_and_does_not_serve_is_mentioned_and_its_node_kept(shop: Town) -> None:
+    shop.panels["de-1"].panel.switches.change({"xray_down": True})
+    shop.panels["de-1"].panel.core.running = False
+    said = await apply(shop, **changed(shop, "nodes", 0, priority=33))
+    (line,) = [line for line in said if line.startswith("node de-1")]
+    assert "⚠️ The panel answers, its core does not run. Start Xray" in line
+    assert await shop.value("SELECT priority FROM nodes WHERE name = 'de-1'") == 33
+
+
+async def test_the_same_file_again_moves_nobody(shop: Town) -> None:
+    await sold(shop)
+    before = await shop.value("SELECT epoch FROM fleet_epoch")
+    await apply(shop)
+    assert await shop.value("SELECT epoch FROM fleet_epoch") == before
+    assert await shop.value("SELECT count(*) FROM keys WHERE seen_revision = 0") == 0

@@ -27,6 +27,12 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None
         ("FERRYMAN_TELEGRAM_TOKEN", "my-secret-but-no-token"),
         ("FERRYMAN_OPERATOR_TOKEN", "short"),
         ("FERRYMAN_LOG_FORMAT", "xml"),
+        ("FERRYMAN_PLACEMENT_WEIGHTS", "1,2,3"),
+        ("FERRYMAN_PLACEMENT_WEIGHTS", "0,0,0,0"),
+        ("FERRYMAN_PLACEMENT_WEIGHTS", "0.5,-0.3,0.15,0.05"),
+        ("FERRYMAN_PLACEMENT_WEIGHTS", "inf,1,1,1"),
+        ("FERRYMAN_PLACEMENT_WEIGHTS", "most,some,few,none"),
+        ("FERRYMAN_ENDED_KEYS_DAYS", "-1"),
     ],
 )
 def test_a_wrong_value_names_its_variable_and_is_not_repeated(
@@ -64,6 +70,11 @@ def test_with_nothing_set_everything_has_a_default(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("FERRYMAN_TELEGRAM_TOKEN", TOKEN)
     loaded = settings.load()
     assert (loaded.env, loaded.base_url, loaded.database_url) == ("production", "http://127.0.0.1:8080", None)
+
+
+def test_weights_are_four_numbers_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FERRYMAN_PLACEMENT_WEIGHTS", "1, 0,0, 2.5")
+    assert settings.load().placement_weights == (1.0, 0.0, 0.0, 2.5)
 
 
 def test_secret_keys_are_a_list_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:

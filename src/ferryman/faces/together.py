@@ -10,7 +10,7 @@ from typing import Any
 
 from ferryman import wiring
 from ferryman.faces import worker
-from ferryman.faces.api import overview
+from ferryman.faces.api import metrics, overview
 from ferryman.faces.web import app, server
 from ferryman.flows.tools import Tools
 from ferryman.kit import log
@@ -80,7 +80,7 @@ async def sender_of(settings: Settings | None) -> AsyncIterator[Sender | None]:
 
 async def _web(tools: Tools, stopping: asyncio.Event) -> None:
     settings = tools.settings
-    built = app.build(tools, overview.routes(tools))
+    built = app.build(tools, [*overview.routes(tools), *metrics.routes(tools)])
     await server.run(built, settings.host, settings.port, stopping)
 
 

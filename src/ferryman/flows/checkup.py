@@ -1,44 +1,67 @@
 """`ferryman doctor`: look at everything the shop stands on, and name the fix for what is wrong."""
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 from sqlalchemy import select, text
 
 from ferryman.billing import methods
 from ferryman.billing.methods import Method
 from ferryman.catalog import shelf
-from ferryman.fleet.node import IN_USE, Node
+from ferryman.catalog.plan import Plan
+from ferryman.fleet.node import IN_USE, Node, NodeMode
+from ferryman.flows import examining, staff
+from ferryman.flows.examining import Finding
 from ferryman.flows.tools import Tools
 from ferryman.kit.errors import AccessDenied, FerrymanError, Misconfigured, Retry
 
-# Expiry is decided by the panel's clock; a minute off is a minute of paid time.
-LARGEST_SKEW_SECONDS = 60.0
+__all__ = ["Finding", "examine", "of_node"]
 
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing looked at. `fix` is empty when it is well."""
-
-    what: str
-    well: bool
-    found: str
-    fix: str = ""
+# Nodes looked at side by side, so that a few that do not answer are not waited for one after the other.
+AT_ONCE = 8
 
 
 async def examine(tools: Tools) -> AsyncIterator[Finding]:
     """Look at one thing after the other; a bad one does not stop the rest."""
     yield await _database(tools)
     yield await _telegram(tools)
+    yield await _alerts(tools)
     async for finding in _shop(tools):
         yield finding
     async with tools.db.unit() as session:
         names = list(await session.scalars(select(Method.name).order_by(Method.position)))
         nodes = list(await session.scalars(select(Node).order_by(Node.position, Node.id)))
+        plans = list(await session.scalars(select(Plan).where(Plan.active).order_by(Plan.position, Plan.id)))
+    for finding in _places(nodes, plans):
+        yield finding
     for name in names:
         yield await _provider(tools, name)
-    for node in nodes:
-        yield await _node(tools, node)
+    async for finding in _nodes(tools, [node for node in nodes if node.mode != NodeMode.RETIRED]):
+        yield finding
+
+
+def of_node(tools: Tools, node: Node) -> AsyncIterator[Finding]:
+    """One node alone."""
+    return examining.node(tools, node)
+
+
+async def _nodes(tools: Tools, nodes: Sequence[Node]) -> AsyncIterator[Finding]:
+    slots = asyncio.Semaphore(AT_ONCE)
+
+    async def look(node: Node) -> list[Finding]:
+        async with slots:
+            return [finding async for finding in examining.node(tools, node)]
+
+    looks = [asyncio.create_task(look(node)) for node in nodes]
+    try:
+        for one in looks:
+            for finding in await one:
+                yield finding
+    finally:
+        for one in looks:
+            one.cancel()
+        await asyncio.gather(*looks, return_exceptions=True)
 
 
 async def _database(tools: Tools) -> Finding:
@@ -65,6 +88,17 @@ async def _telegram(tools: Tools) -> Finding:
     return Finding("telegram", True, f"the bot is @{name}")
 
 
+async def _alerts(tools: Tools) -> Finding:
+    members = [member for member in await staff.everyone(tools) if member.alerts]
+    listening = [member.name for member in members if member.started]
+    if listening:
+        return Finding("alerts", True, f"{', '.join(listening)} will hear of trouble")
+    if members:
+        names = ", ".join(member.name for member in members)
+        return Finding("alerts", True, f"nobody hears of trouble yet, {names} neither", "Press Start in the bot.")
+    return Finding("alerts", True, "nobody hears of trouble", "`ferryman staff add TELEGRAM_ID NAME`.")
+
+
 async def _shop(tools: Tools) -> AsyncIterator[Finding]:
     """Whether there is something to sell, a way to pay, and a place to put keys."""
     how = "Put it into the shop file and run `ferryman apply`."
@@ -77,6 +111,29 @@ async def _shop(tools: Tools) -> AsyncIterator[Finding]:
     yield Finding("nodes", nodes > 0, f"{nodes} in use", "" if nodes else f"There is no node for keys. {how}")
 
 
+def _places(nodes: Sequence[Node], plans: Sequence[Plan]) -> list[Finding]:
+    """Locations where nobody is served, and plans that promise one. Without any node in use, that says it all."""
+    serving = {node.location.code for node in nodes if node.in_use and node.quarantined_at is None}
+    if not any(node.in_use for node in nodes):
+        return []
+    known = {node.location.code for node in nodes if node.mode != NodeMode.RETIRED}
+    found = [
+        Finding(f"location {code}", True, "no node serves there", "Bring one back: `ferryman node list` shows them.")
+        for code in sorted(known - serving)
+    ]
+    for plan in plans:
+        lost = [code for code in _codes(plan) if code not in serving]
+        # A choice among several is still one when some of them are gone.
+        if lost and (plan.places.get("rule") == "these" or len(lost) == len(_codes(plan))):
+            fix = "Bring a node back there, or name other `places` in the shop file and run `ferryman apply`."
+            found.append(Finding(f"plan {plan.code}", False, f"no node serves in {', '.join(lost)}", fix))
+    return found
+
+
+def _codes(plan: Plan) -> list[Any]:
+    return list(plan.places.get("codes", ()))
+
+
 async def _provider(tools: Tools, name: str) -> Finding:
     what = f"provider {name}"
     try:
@@ -85,39 +142,6 @@ async def _provider(tools: Tools, name: str) -> Finding:
         return Finding(what, True, await provider.check())
     except FerrymanError as error:
         return Finding(what, False, _why(error), _fix(error, "its account's keys"))
-
-
-async def _node(tools: Tools, node: Node) -> Finding:
-    what = f"node {node.name}"
-    if not node.in_use:
-        return Finding(what, True, "switched off")
-    try:
-        panel = tools.connections.to(node)
-        report = await panel.probe()
-        there = {inbound.panel_id for inbound in await panel.inbounds() if inbound.enabled}
-    except FerrymanError as error:
-        return Finding(what, False, _why(error), _fix(error, "its address and credentials"))
-    gone = sorted(inbound.panel_id for inbound in node.inbounds if inbound.enabled and inbound.panel_id not in there)
-    if gone:
-        numbers = ", ".join(map(str, gone))
-        return Finding(
-            what,
-            False,
-            f"inbound {numbers} is gone or disabled",
-            "Enable it in the panel, or apply the shop file again.",
-        )
-    if not report.core_running:
-        return Finding(
-            what, False, "the panel answers, its core does not run", "Start Xray in the panel; see its log there."
-        )
-    if report.clock_skew is not None and abs(report.clock_skew) > LARGEST_SKEW_SECONDS:
-        return Finding(
-            what,
-            False,
-            f"its clock is off by {report.clock_skew:+.0f} s",
-            "Switch on time synchronisation (NTP) there.",
-        )
-    return Finding(what, True, f"panel {report.version}, {len(there)} inbounds")
 
 
 def _why(error: FerrymanError) -> str:

@@ -19,7 +19,7 @@ from ferryman.flows.tools import Tools
 from ferryman.kit import log
 from ferryman.kit.errors import AccessDenied, Refused, Retry, Unreachable
 from ferryman.messaging.keys import key_keyboard, qr_png
-from ferryman.messaging.notice import KeyReady, Notice, QueuedNotice
+from ferryman.messaging.notice import KeyReady, KeyReplaced, Notice, QueuedNotice
 from ferryman.messaging.sender import Blocked, Button, Sender
 from ferryman.messaging.texts import Voice, voice
 from ferryman.people.customer import Customer
@@ -39,7 +39,7 @@ QUEUED = QueuedNotice.state == "queued"
 
 @dataclass(frozen=True)
 class _Addressed:
-    """A claimed notice with whom it goes to; `link` is the subscription's, for a KeyReady."""
+    """A claimed notice with whom it goes to; `link` is the subscription's, for a notice that hands a key over."""
 
     id: int
     attempts: int
@@ -105,7 +105,7 @@ async def _claim(tools: Tools, notice_id: int) -> _Addressed | None:
             return None
         customer = await session.get_one(Customer, row.customer_id)
         what = row.notice()
-        link = await _link(tools, session, what) if isinstance(what, KeyReady) else None
+        link = await _link(tools, session, what) if isinstance(what, KeyReady | KeyReplaced) else None
         speaks = voice(customer.language)
         return _Addressed(row.id, row.attempts, customer.id, customer.telegram_id, speaks, what, link)
 
@@ -119,10 +119,10 @@ async def _refuse_a_third_attempt(session: AsyncSession, notice_id: int, now: da
         _log.error("notice_outcome_unknown", notice=notice_id)
 
 
-async def _link(tools: Tools, session: AsyncSession, key_ready: KeyReady) -> str:
-    subscription = await session.get(Subscription, key_ready.subscription_id)
+async def _link(tools: Tools, session: AsyncSession, about: KeyReady | KeyReplaced) -> str:
+    subscription = await session.get(Subscription, about.subscription_id)
     if subscription is None:
-        raise LookupError(f"there is no subscription {key_ready.subscription_id}")
+        raise LookupError(f"there is no subscription {about.subscription_id}")
     return subscription_url(tools.settings.base_url, subscription.token)
 
 

@@ -75,6 +75,28 @@ class Pace:
     drain: float = 20.0
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """Jobs of one lane that could run and have not begun; `oldest` is how long one has waited, in seconds."""
+
+    lane: str
+    jobs: int
+    oldest: float
+
+
+# A job is due from its own time on, or from when it was put in.
+_WAITING = """
+SELECT lane, count(j.id), coalesce(extract(epoch FROM now() - min(coalesce(j.scheduled_at, e.at))), 0)
+FROM unnest(CAST(:lanes AS text[])) AS lane
+LEFT JOIN procrastinate_jobs j
+       ON j.queue_name = lane AND j.status = 'todo' AND (j.scheduled_at IS NULL OR j.scheduled_at <= now())
+LEFT JOIN LATERAL (
+    SELECT min(at) AS at FROM procrastinate_events WHERE job_id = j.id AND type = 'deferred'
+) AS e ON true
+GROUP BY lane ORDER BY lane
+"""
+
+
 class Jobs:
     """Register work with `add` and `every`, defer it with `defer`, run it with `run`."""
 
@@ -140,6 +162,11 @@ class Jobs:
             return bool(await session.scalar(_DEFER, job))
         except (OperationalError, InterfaceError) as error:
             raise Unreachable("The job queue's database does not answer.") from error
+
+    async def waiting(self, session: AsyncSession) -> list[Waiting]:
+        """How many jobs of each lane are due and not begun, and how long the oldest has been; every lane is named."""
+        rows = await session.execute(text(_WAITING), {"lanes": sorted(self._lanes)})
+        return [Waiting(lane, int(count), float(oldest)) for lane, count, oldest in rows]
 
     async def open(self) -> None:
         await self._app.open_async()
@@ -229,8 +256,9 @@ def _netted(name: str, work: Work) -> Work:
 async def _not_waiting_for_the_disk(connection: psycopg.AsyncConnection[Any]) -> None:
     """For the engine's own bookkeeping: what a crash of the database undoes is that a job was begun or ended, so it
     runs again, which every job must bear. What a caller defers is as durable as the caller's transaction."""
+    await connection.set_autocommit(True)
     await connection.execute("SET synchronous_commit = off")
-    await connection.commit()
+    await connection.set_autocommit(False)
 
 
 def engine_schema() -> str:

@@ -54,6 +54,9 @@ class Settings(BaseSettings):
     worker_concurrency: int = Field(
         16, ge=1, le=200, description="Jobs of one kind that a worker process runs at a time."
     )
+    audit_seconds: float = Field(
+        60.0, ge=10, le=86400, description="How often each node's clients are listed: traffic, limits, changes by hand."
+    )
     probe_seconds: float = Field(30.0, ge=5, le=3600, description="How often each node is looked at, about.")
     probe_ports: bool = Field(
         True, description="Whether a look at a node also tries the ports that customers connect to, from this machine."

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from ferryman.faces.api import overview
+from ferryman.faces.api import metrics, overview
 from ferryman.faces.web import app, server
 from ferryman.flows.tools import Tools
 from tests.support.shop import Town, town
@@ -86,7 +86,7 @@ def free_port() -> int:
 @asynccontextmanager
 async def served(tools: Tools) -> AsyncIterator[Site]:
     stopping, port = asyncio.Event(), free_port()
-    built = app.build(tools, overview.routes(tools))
+    built = app.build(tools, [*overview.routes(tools), *metrics.routes(tools)])
     serving = asyncio.create_task(server.run(built, "127.0.0.1", port, stopping))
     async with aiohttp.ClientSession() as session:
         site = Site(port, tools.hook_secret, session)
