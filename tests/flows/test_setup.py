@@ -334,9 +334,7 @@ async def test_a_plan_may_name_locations_of_the_shop_and_of_the_same_file_and_no
     assert await shop.value("SELECT places FROM plans WHERE code = 'standard'") == {"rule": "these", "codes": ["nl-1"]}
     node = {**shop.spec["nodes"][2], "location": "suomi"}
     await apply(shop, nodes=[node], providers=[], **changed(shop, "plans", 0, places={"one": ["suomi", "de-1"]}))
-    with pytest.raises(
-        Misconfigured, match=r"plan standard: its places name us, and there is no such location"
-    ):
+    with pytest.raises(Misconfigured, match=r"plan standard: its places name us, and there is no such location"):
         await apply(shop, nodes=[], providers=[], **changed(shop, "plans", 0, places=["us", "de-1"]))
 
 
