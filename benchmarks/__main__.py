@@ -5,7 +5,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from benchmarks import fleet, purchases, routes, startup, yard
+from benchmarks import fleet, provisioning, purchases, routes, startup, yard
 from benchmarks.report import Figures, machine, tell
 from benchmarks.yard import Yard
 
@@ -22,10 +22,11 @@ class Size:
     starts: int
     nodes: int
     clients: int
+    filled: int
 
 
-FULL = Size(singles=60, per_second=20.0, seconds=15.0, drained=300, route_seconds=4.0, starts=5, nodes=50, clients=2000)
-QUICK = Size(singles=10, per_second=10.0, seconds=3.0, drained=30, route_seconds=1.0, starts=2, nodes=10, clients=200)
+FULL = Size(60, 20.0, 15.0, drained=300, route_seconds=4.0, starts=5, nodes=50, clients=2000, filled=10_000)
+QUICK = Size(10, 10.0, 3.0, drained=30, route_seconds=1.0, starts=2, nodes=10, clients=200, filled=500)
 
 
 async def _purchases(place: Yard, size: Size) -> None:
@@ -57,6 +58,10 @@ async def _fleet(place: Yard, size: Size) -> None:
     await _told(fleet.auditing_rounds(place, size.nodes, size.clients))
 
 
+async def _filling(place: Yard, size: Size) -> None:
+    await _told(provisioning.filling(place, size.filled))
+
+
 async def _told(measured: Awaitable[Figures]) -> None:
     tell(await measured)
 
@@ -67,6 +72,7 @@ MEASURES: dict[str, Callable[[Yard, Size], Awaitable[None]]] = {
     "purchases": _purchases,
     "routes": _routes,
     "fleet": _fleet,
+    "filling": _filling,
 }
 
 

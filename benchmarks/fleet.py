@@ -140,7 +140,7 @@ class Fleet:
 async def auditing_rounds(yard: Yard, nodes: int, clients: int) -> Figures:
     """A tenth of the nodes first, then all: when nobody's traffic has moved, and when everybody's has."""
     figures: Figures = {"benchmark": "traffic_and_drift_round", "nodes": nodes, "clients_per_node": clients}
-    async with _opened(yard, clients) as fleet:
+    async with opened(yard, DATABASE, clients, on_panel=clients) as fleet:
         for count in (max(1, nodes // 10), nodes):
             await fleet.add_nodes(count)
             await fleet.round()
@@ -157,15 +157,16 @@ async def auditing_rounds(yard: Yard, nodes: int, clients: int) -> Figures:
 
 
 @asynccontextmanager
-async def _opened(yard: Yard, clients: int) -> AsyncIterator[Fleet]:
-    """A database of its own on the yard's server, and a panel in a process of its own."""
+async def opened(yard: Yard, database: str, clients: int, *, on_panel: int) -> AsyncIterator[Fleet]:
+    """A database of its own on the yard's server with so many customers' subscriptions, and a panel in a process of its
+    own that holds the first of them."""
     with psycopg.connect(yard.database_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {DATABASE}".encode())
+        connection.execute(f"CREATE DATABASE {database}".encode())
     name = psycopg.conninfo.conninfo_to_dict(yard.database_url)["dbname"]
-    url = yard.database_url.replace(f"/{name}?", f"/{DATABASE}?")
+    url = yard.database_url.replace(f"/{name}?", f"/{database}?")
     log.configure("console", "error")
-    settings = Settings(_env_file=None, env="sandbox", data_dir=yard.folder / "fleet", probe_ports=False)
-    with _crowd(yard, clients) as panel:
+    settings = Settings(_env_file=None, env="sandbox", data_dir=yard.folder / database, probe_ports=False)
+    with _crowd(yard, on_panel) as panel:
         async with wiring.built(settings, url) as tools:
             with psycopg.connect(url, autocommit=True) as connection:
                 connection.execute(PLACE.encode())

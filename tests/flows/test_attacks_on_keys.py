@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from ferryman.faces import worker
-from ferryman.flows import buying, meeting, owed, placing, provisioning, recording, setup, telling
+from ferryman.flows import auditing, buying, meeting, owed, placing, provisioning, recording, setup, telling
 from ferryman.flows.owed import Work
 from ferryman.kit import log
 from ferryman.kit.errors import Unreachable
@@ -84,7 +84,11 @@ async def test_a_month_bought_after_the_quota_was_used_up_works_at_once(shop: To
         traffic.use(emulator.panel, email, 0, 100 * GB)
         traffic.tick(emulator.panel)
         assert not emulator.panel.state.records[email]["enable"]
+    for number in range(1, len(shop.panels) + 1):
+        await auditing.audit_node(shop.tools, number)
+    assert await shop.value("SELECT used_down FROM subscriptions") == 300 * GB
     await buy_again(shop, anna)
+    assert await shop.value("SELECT traffic_bytes FROM subscriptions") == 400 * GB
     for name, emulator in shop.panels.items():
         traffic.tick(emulator.panel)
         (client,) = shop.clients(name).values()

@@ -146,4 +146,4 @@ async def test_a_renewal_gives_traffic_to_somebody_who_has_none_left(books: Book
         held = await session.get_one(Subscription, first.id)
         held.used_down, held.exhausted_at = 130, NOW
     renewed = await grant(books, await purchase(books, traffic_bytes=100), NOW)
-    assert (renewed.traffic_bytes, renewed.exhausted_at, renewed.enabled) == (200, None, True)
+    assert (renewed.traffic_bytes, renewed.exhausted_at, renewed.enabled) == (230, None, True)

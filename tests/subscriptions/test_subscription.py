@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ferryman.subscriptions.subscription import Subscription, extended
+from ferryman.subscriptions.subscription import Subscription, allowed_bytes, extended
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -85,3 +85,10 @@ def test_days_left_covers_what_is_left(ends_at: datetime, now: datetime) -> None
 
 def test_the_clients_name_on_a_panel_is_made_from_the_ref_alone() -> None:
     assert Subscription(ref="abc234").email == "fm-abc234"
+
+
+def test_whoever_used_more_than_was_allowed_gets_all_of_what_is_bought_next() -> None:
+    assert allowed_bytes(100, 100, used=130) == 230
+    assert allowed_bytes(100, 100, used=70) == 200
+    assert allowed_bytes(None, 100) == 100
+    assert allowed_bytes(0, 100, used=130) == allowed_bytes(100, 0, used=130) == 0

@@ -36,6 +36,7 @@ Work = Callable[..., Awaitable[None]]
 # runs now outranks what is delayed, and the two wait under different queueing locks. Scheduled work outranks both: a
 # long queue must not keep the sweeps from coming round.
 SCHEDULED, NOW, DELAYED = 20, 10, 0
+ASK_AGAIN_SECONDS = 2.0
 
 # The engine says "one waits already" with an error that ends the transaction, so a caller would need a savepoint around
 # each job: four round trips. Caught inside the database it is one.
@@ -106,6 +107,7 @@ class Jobs:
             conninfo=database_url, min_size=1, max_size=12, configure=_not_waiting_for_the_disk
         )
         self._lanes: set[str] = set()
+        self._busy = 0
         self._app = procrastinate.App(connector=self._connector, worker_defaults={"delete_jobs": "successful"})
         # Without a lock of its own: held by a killed worker, it would keep every other lock from being freed.
         self.every("take_over", self._pace.look, self._take_over_dead_workers_jobs, alone=False)
@@ -113,7 +115,7 @@ class Jobs:
     def add(self, name: str, work: Work, *, lane: str = "main") -> None:
         """Give a name to work. An error that work did not handle ends that one job; the sweeps make up for it."""
         self._lanes.add(lane)
-        self._app.task(name=name, queue=lane)(_netted(name, work))
+        self._app.task(name=name, queue=lane)(self._netted(name, work))
 
     def every(self, name: str, cron: str, work: Work, *, alone: bool = True) -> None:
         """Run work on a schedule (five fields, or six with seconds last), once for all workers together.
@@ -121,9 +123,11 @@ class Jobs:
         A tick is skipped while the one before it still waits; `alone` also keeps two from running at a time.
         """
 
+        netted = self._netted(name, work)
+
         async def tick(timestamp: int) -> None:
             del timestamp
-            await _netted(name, work)()
+            await netted()
 
         lock = name if alone else None
         self._lanes.add("main")
@@ -187,12 +191,22 @@ class Jobs:
             stop.cancel()
             for worker in workers:
                 worker.cancel()
+            await self._have_ended(workers)
             ended = await asyncio.gather(*workers, return_exceptions=True)
         for error in ended:
             if isinstance(error, (engine_errors.ProcrastinateException, psycopg.Error, PoolTimeout)):
                 raise Unreachable("The job queue's database does not answer.") from error
             if isinstance(error, Exception):
                 raise error
+
+    async def _have_ended(self, workers: list[asyncio.Task[None]]) -> None:
+        """The engine may lose a cancellation that meets it while it starts. Asked again it ends at once, and cuts off
+        what runs: so it is asked again only while nothing does."""
+        left = set(workers)
+        while left:
+            _, left = await asyncio.wait(left, timeout=ASK_AGAIN_SECONDS)
+            for worker in left if self._busy == 0 else ():
+                worker.cancel()
 
     async def _work(self, lane: str, concurrency: int) -> None:
         await self._app.run_worker_async(
@@ -236,21 +250,23 @@ class Jobs:
             if not isinstance(error.__cause__, psycopg.errors.RaiseException):
                 raise
 
+    def _netted(self, name: str, work: Work) -> Work:
+        """One of the two places that may catch everything: a job must never take its worker down."""
 
-def _netted(name: str, work: Work) -> Work:
-    """One of the two places that may catch everything: a job must never take its worker down."""
+        async def netted(**ids: Any) -> None:
+            log.unbind_all()
+            log.bind(job=name)
+            self._busy += 1
+            try:
+                await work(**ids)
+            except FerrymanError as error:
+                _log.warning("job_ended_early", why=str(error), **ids)
+            except Exception:
+                _log.exception("job_failed", **ids)
+            finally:
+                self._busy -= 1
 
-    async def netted(**ids: Any) -> None:
-        log.unbind_all()
-        log.bind(job=name)
-        try:
-            await work(**ids)
-        except FerrymanError as error:
-            _log.warning("job_ended_early", why=str(error), **ids)
-        except Exception:
-            _log.exception("job_failed", **ids)
-
-    return netted
+        return netted
 
 
 async def _not_waiting_for_the_disk(connection: psycopg.AsyncConnection[Any]) -> None:

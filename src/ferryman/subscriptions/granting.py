@@ -48,7 +48,7 @@ async def grant(session: AsyncSession, purchase: Purchase, now: datetime) -> Sub
     )
     subscription.snapshot = purchase.snapshot
     subscription.traffic_bytes = allowed_bytes(
-        found.traffic_bytes if found else None, purchase.snapshot["traffic_bytes"]
+        found.traffic_bytes if found else None, purchase.snapshot["traffic_bytes"], found.used if found else 0
     )
     if found:
         subscription.revision += 1

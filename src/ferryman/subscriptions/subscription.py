@@ -135,12 +135,13 @@ def allowed_devices(before: int | None, bought_before: int | None, bought: int) 
     return bought if before is None or before == bought_before else before
 
 
-def allowed_bytes(before: int | None, bought: int) -> int:
+def allowed_bytes(before: int | None, bought: int, used: int = 0) -> int:
     """The new allowance in bytes, counted from the subscription's first day, as panels count; 0 = unlimited.
 
     Counters are never set back, so what was allowed before stays in the sum: it was used, or it is left. Who was
-    unlimited stays so, for there is no telling how much of a new limit is used up already.
+    unlimited stays so, for there is no telling how much of a new limit is used up already. Who has used more than was
+    allowed, in the minute until it was noticed, gets all of what is bought now: a payment must not sell nothing.
     """
     if before is None:
         return bought
-    return 0 if 0 in (before, bought) else before + bought
+    return 0 if 0 in (before, bought) else max(before, used) + bought
