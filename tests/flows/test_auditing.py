@@ -1,15 +1,17 @@
 """An audit counts everybody's traffic, finds what was changed by hand, and has it mended; it writes to no panel."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from ferryman.flows import auditing, provisioning
+from ferryman.flows import auditing, placing, provisioning
 from ferryman.flows.tools import Tools
 from ferryman.kit.errors import NotFound
+from ferryman.subscriptions.subscription import Subscription
 from tests.flows.auditor import Audited
 from tests.support.fleet import Fleet
 
@@ -143,6 +145,24 @@ async def test_a_client_that_has_left_its_node_does_not_come_back_with_a_backup(
     assert await world.found() == [("stray", "not owed here")]
 
 
+async def test_a_client_that_is_wanted_again_while_the_audit_looks_is_not_taken_for_a_stray(world: Audited) -> None:
+    one, *_ = await world.begin()
+    await world.fleet.rows("DELETE FROM keys WHERE subscription_id = :id RETURNING id", id=one.id)
+
+    async def comes_back(verb: str, _: Sequence[str]) -> None:
+        if verb == "see":
+            world.panel.before = None
+            async with world.tools.db.unit() as session:
+                await placing.place(world.tools, session, await session.get_one(Subscription, one.id))
+            await world.fleet.work()
+
+    world.panel.before = comes_back
+    await world.audit()
+    assert one.email in world.panel.clients
+    assert await world.fleet.keys(one) == {"de-1": "ready"}
+    assert await world.found() == []
+
+
 async def test_clients_of_the_operator_and_of_other_shops_are_left_alone(world: Audited) -> None:
     one, *_ = await world.begin()
     theirs = [
@@ -206,6 +226,21 @@ async def test_what_a_listing_shows_and_a_second_look_does_not_is_not_drift(worl
     await world.audit()
     assert (await world.found(), world.panel.written) == ([], written)
     assert await world.fleet.keys(people[0]) == {"de-1": "ready"}
+
+
+async def test_a_few_that_are_always_listed_wrongly_do_not_hide_one_that_is_off(world: Audited) -> None:
+    people = await world.begin(20)
+    liars, gone = people[:-1], people[-1]
+    world.panel.lose(gone.email)
+    right, told = world.panel._those, {one.email for one in liars}
+    world.panel._those = lambda names: [  # type: ignore[method-assign]
+        replace(one, devices=9) if one.email in told else one for one in right(names)
+    ]
+    for _ in range(60):
+        await world.audit()
+        if gone.email in world.panel.clients:
+            return
+    pytest.fail("It was never looked at.")
 
 
 async def test_two_audits_of_one_node_at_once_count_once_and_report_once(world: Audited) -> None:

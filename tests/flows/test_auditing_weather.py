@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -165,9 +166,14 @@ async def test_a_restored_backup_of_last_week_heals_within_two_audits(world: Aud
     assert await world.fleet.keys(third) == {"de-1": "ready"}
 
 
-async def test_a_replaced_key_that_comes_back_with_a_backup_works_no_longer_than_two_audits(world: Audited) -> None:
+@pytest.mark.parametrize("has_uuid", [True, False], ids=["as it was", "by a protocol without uuids"])
+async def test_a_replaced_key_that_comes_back_with_a_backup_works_no_longer_than_two_audits(
+    world: Audited, has_uuid: bool
+) -> None:
     one, *_ = await world.begin()
     leaked = world.panel.clients[one.email]
+    if not has_uuid:
+        leaked = replace(leaked, uuid="")
     await replacing.replace(world.tools, one.ref, Cause("operator:cli", "leaked"))
     for _ in range(3):
         await world.fleet.round()

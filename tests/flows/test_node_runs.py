@@ -2,12 +2,16 @@
 
 import asyncio
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
+from ferryman.fleet import health, keyring
 from ferryman.fleet.key import Tombstone
-from ferryman.flows import placing, provisioning
+from ferryman.fleet.node import Inbound
+from ferryman.fleet.panel import Seen
+from ferryman.flows import burying, placing, provisioning, watching
 from ferryman.flows.tools import Tools
 from ferryman.kit.errors import AccessDenied, Busy, Refused, Unreachable
 from ferryman.subscriptions.subscription import Subscription
@@ -15,6 +19,15 @@ from tests.support.chat import until
 from tests.support.fleet import Fleet
 
 MANY = 30
+INBOUND: dict[str, Any] = {
+    "panel_id": 2,
+    "protocol": "vless",
+    "transport": "tcp",
+    "security": "reality",
+    "port": 8443,
+    "remark": "",
+    "link": {},
+}
 
 
 @pytest.fixture
@@ -400,3 +413,55 @@ async def test_two_workers_and_a_change_on_one_panel_leave_what_is_owed(fleet: F
 )
 def test_batches_are_as_large_as_the_panel_is_quick(size: int, done: int, seconds: float, expected: int) -> None:
     assert provisioning._next_size(size, done, seconds) == expected
+
+
+async def test_a_key_put_while_its_nodes_inbounds_change_is_put_again(fleet: Fleet) -> None:
+    panel = fleet.panels["de-1"]
+    panel.inbound_ids = (1, 2)
+    anna = await fleet.subscription()
+
+    async def changes(_: str, __: Sequence[str]) -> None:
+        panel.before = None
+        async with fleet.tools.db.unit() as session:
+            await keyring.doubt(session, fleet.ids["de-1"], fleet.tools.clock.now())
+            session.add(Inbound(node_id=fleet.ids["de-1"], **INBOUND))
+
+    panel.before = changes
+    await run(fleet)
+    fleet.tools.clock.advance(seconds=10)  # type: ignore[attr-defined]
+    await run(fleet)
+    assert panel.clients[anna.email].inbounds == (1, 2)
+    assert await standing(fleet) == {"ready": 1}
+
+
+@pytest.mark.parametrize(
+    ("uuid_shown", "sub_id_shown", "ours"),
+    [("u", "", True), ("", "s", True), ("x", "s", True), ("x", "", False), ("", "x", False)],
+)
+def test_a_client_is_ours_by_an_identity_that_it_has(uuid_shown: str, sub_id_shown: str, ours: bool) -> None:
+    there = Seen("copy", uuid_shown, "", sub_id_shown, True, None, 0, 0, (1,))
+    assert burying.is_ours(there, "u", "s") is ours
+
+
+def test_who_has_no_uuid_is_not_everybody_else_without_one() -> None:
+    theirs = Seen("copy", "", "", "theirs", True, None, 0, 0, (1,))
+    assert not burying.is_ours(theirs, "", "ours")
+    assert burying.is_ours(theirs, "", "theirs")
+
+
+async def test_a_look_that_finds_a_node_well_and_a_run_of_it_do_not_wait_for_each_other(fleet: Fleet) -> None:
+    tools, node_id = fleet.tools, fleet.ids["de-1"]
+    await fleet.change("de-1", try_at=tools.clock.now(), failures=1)
+
+    async def somebody_waits() -> bool:
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        return bool(await fleet.value(waiting))
+
+    async with tools.db.unit() as session:
+        await provisioning.wake(tools, session, node_id)
+        look = asyncio.create_task(watching.probe_node(tools, node_id))
+        await until(somebody_waits, "the look to come as far as the run")
+        await health.noted(session, node_id, [None], tools.clock.now())
+    await look

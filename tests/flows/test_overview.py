@@ -84,3 +84,15 @@ async def test_the_oldest_comes_first_and_the_age_is_told(shop: Town) -> None:
         told = await overview.numbers(session)
     assert (told["money_without_key"], told["lost"]) == (2, 0)
     assert 3600 <= told["oldest_stuck_seconds"] < 3700
+
+
+async def test_a_renewal_on_its_way_is_as_old_as_the_renewal_not_as_the_first_month(shop: Town) -> None:
+    anna = await shop.customer()
+    for _ in range(2):
+        await shop.webhook(shop.pay(await shop.order(anna)))
+        await shop.work()
+    first, second = await shop.rows("SELECT ref FROM payments ORDER BY id")
+    long_ago = "UPDATE payments SET succeeded_at = now() - interval '30 day' WHERE ref = :ref RETURNING id"
+    await shop.rows(long_ago, ref=first[0])
+    await shop.rows("UPDATE keys SET seen_revision = 0 RETURNING id")
+    assert await stuck(shop) == [(second[0], "keys missing")]

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from ferryman.flows import placing, profile, provisioning
 from ferryman.flows.tools import Tools
-from ferryman.kit.errors import Unreachable
+from ferryman.kit.errors import Refused, Unreachable
 from ferryman.subscriptions.subscription import Subscription
 from tests.support.fleet import ALL, ONE, Fleet
 
@@ -164,6 +164,30 @@ async def test_a_node_in_quarantine_is_stood_in_for_and_takes_its_people_back(fl
     await fleet.rounds(3)
     await in_order(fleet, anna, "de-1")
     assert (await shown(fleet, anna), await identity(fleet, anna)) == ({"de-1"}, before)
+
+
+async def test_a_node_that_returns_takes_nobody_back_before_it_knows_of_their_renewal(fleet: Fleet) -> None:
+    await fleet.nodes("de-1", "de-2")
+    await fleet.change("de-2", state="down")
+    anna = await fleet.subscription(ONE)
+    await fleet.work()
+    await fleet.change("de-2", **BACK)
+    home, stand_in = fleet.panels["de-1"], fleet.panels["de-2"]
+    home.go_down()
+    await fleet.change("de-1", **QUARANTINED)
+    await fleet.round()
+    later = anna.ends_at + timedelta(days=30)
+    await fleet.alter(anna, ends_at=later)
+    await fleet.work()
+    home.come_back()
+    home.refusals[anna.email] = Refused("It cannot be read.")
+    await fleet.change("de-1", **BACK)
+    await fleet.rounds(2)
+    assert stand_in.clients[anna.email].ends_at == later
+    del home.refusals[anna.email]
+    await fleet.rounds(3)
+    await in_order(fleet, anna, "de-1")
+    assert home.clients[anna.email].ends_at == later
 
 
 async def test_a_drain_makes_before_it_breaks(fleet: Fleet) -> None:

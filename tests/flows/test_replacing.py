@@ -1,11 +1,15 @@
 """Replacing a leaked key: the link dies at once, and no moment has an old client and a new one that both work."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
-from ferryman.flows import following, lifecycle, profile, replacing
+from ferryman.fleet.key import Tombstone
+from ferryman.fleet.node import Node
+from ferryman.flows import burying, following, lifecycle, profile, provisioning, replacing
 from ferryman.flows.handling import Cause
 from ferryman.flows.replacing import CUSTOMERS_MAY_AGAIN_AFTER, TooSoon
 from ferryman.flows.tools import Tools
@@ -260,3 +264,39 @@ async def test_a_one_location_key_is_replaced_in_its_place(fleet: Fleet, chosen:
     await come_round(fleet, 3)
     assert fleet.holders(one) == {"nl-1"}
     assert (await now(fleet, one)).uuid != before.uuid
+
+
+async def test_an_old_client_that_a_slow_run_leaves_behind_goes_without_an_audit(fleet: Fleet) -> None:
+    await fleet.node("de-1")
+    before = await fleet.subscription()
+    await fleet.work()
+    panel = fleet.panels["de-1"]
+    await fleet.alter(before, devices=3)
+
+    async def overtaken(verb: str, _: Sequence[str]) -> None:
+        if verb != "put":
+            return
+        panel.before = None
+        await replacing.replace(fleet.tools, before.ref, BY)
+        await following.force(fleet.tools, before.ref, BY)
+        async with fleet.tools.db.unit() as session:
+            node = await session.get_one(Node, fleet.ids["de-1"])
+            stones = list(await session.scalars(select(Tombstone)))
+        assert await burying.clear(fleet.tools, node, stones)
+
+    panel.before = overtaken
+    await provisioning.reconcile_node(fleet.tools, fleet.ids["de-1"])
+    await fleet.work()
+    after = await now(fleet, before)
+    assert panel.clients[before.email].uuid == after.uuid != before.uuid
+    assert await off(fleet, before) == []
+
+
+async def test_a_replacement_that_is_held_for_days_goes_on_being_looked_at(fleet: Fleet) -> None:
+    before = await settled(fleet)
+    fleet.panels["nl-1"].go_down()
+    await replacing.replace(fleet.tools, before.ref, BY)
+    await come_round(fleet, 1)
+    await fleet.rows("DELETE FROM procrastinate_jobs WHERE task_name = 'carry_on' RETURNING id")
+    await following.carry_on(fleet.tools, before.id, 5000)
+    assert await fleet.value("SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'carry_on'") == 1

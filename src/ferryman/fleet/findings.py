@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import text
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ferryman.fleet import history, keyring
 from ferryman.fleet.history import Happened
-from ferryman.fleet.key import Tombstone
 from ferryman.fleet.panel import Seen
 
 # Lines of the history: a key was found changed on its panel; a client that had no business there was.
@@ -29,6 +27,25 @@ _DOUBT = text(
     UPDATE keys SET seen_revision = :in_doubt, failures = 0, error = NULL, try_at = :now
     FROM held WHERE keys.id = held.id
     RETURNING keys.subscription_id
+    """
+)
+
+_HOLD = text("SELECT id FROM subscriptions WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE")
+# Since it was found astray a key may have been wanted there, and this very client be the one that was put.
+_BURY = text(
+    """
+    INSERT INTO tombstones (node_id, subscription_id, email, uuid, sub_id, why, try_at)
+    SELECT :node_id, one.subscription_id, one.email, one.uuid, one.sub_id, one.why, :now
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:emails AS varchar[]), CAST(:uuids AS varchar[]),
+                CAST(:sub_ids AS varchar[]), CAST(:whys AS varchar[]))
+        AS one (subscription_id, email, uuid, sub_id, why)
+    WHERE NOT EXISTS (
+        SELECT FROM keys JOIN subscriptions s ON s.id = keys.subscription_id
+        WHERE keys.node_id = :node_id AND s.id = one.subscription_id AND one.email = 'fm-' || s.ref
+          AND (s.uuid = one.uuid OR s.sub_id = one.sub_id))
+    ORDER BY one.email
+    ON CONFLICT DO NOTHING
+    RETURNING email
     """
 )
 
@@ -57,23 +74,21 @@ async def doubt(
 
 
 async def bury(session: AsyncSession, node_id: int, strays: Sequence[Stray], now: datetime) -> int:
-    """Leave tombstones for clients that must go from a node; those that have one already are passed over; how many."""
+    """Leave tombstones for clients that must go from a node; those that have one already, or are owed there meanwhile,
+    are passed over; how many."""
     if not strays:
         return 0
-    rows = [
-        {
-            "node_id": node_id,
-            "subscription_id": one.subscription_id,
-            "email": one.seen.email,
-            "uuid": one.seen.uuid,
-            "sub_id": one.seen.sub_id,
-            "why": one.why,
-            "try_at": now,
-        }
-        for one in strays
-    ]
-    new = insert(Tombstone).values(rows).on_conflict_do_nothing().returning(Tombstone.email)
-    buried = set(await session.scalars(new))
+    values = {
+        "node_id": node_id,
+        "ids": [one.subscription_id for one in strays],
+        "emails": [one.seen.email for one in strays],
+        "uuids": [one.seen.uuid for one in strays],
+        "sub_ids": [one.seen.sub_id for one in strays],
+        "whys": [one.why for one in strays],
+        "now": now,
+    }
+    await session.execute(_HOLD, values)
+    buried = set(await session.scalars(_BURY, values))
     lines = [
         Happened(one.subscription_id, node_id, STRAY, one.why, {"name": one.seen.email})
         for one in strays

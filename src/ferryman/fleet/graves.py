@@ -29,8 +29,8 @@ _DIG = text(
     FROM unnest(CAST(:nodes AS bigint[]), CAST(:subscriptions AS bigint[]), CAST(:emails AS varchar[]),
                 CAST(:uuids AS varchar[]), CAST(:sub_ids AS varchar[]))
         AS one (node_id, subscription_id, email, uuid, sub_id)
-    WHERE NOT EXISTS (SELECT FROM keys WHERE keys.node_id = one.node_id
-                                         AND keys.subscription_id = one.subscription_id)
+    WHERE NOT EXISTS (SELECT FROM keys JOIN subscriptions s ON s.id = keys.subscription_id
+                      WHERE keys.node_id = one.node_id AND s.id = one.subscription_id AND s.uuid = one.uuid)
     ORDER BY one.node_id, one.email
     ON CONFLICT DO NOTHING
     """
@@ -38,7 +38,7 @@ _DIG = text(
 
 
 async def dig(session: AsyncSession, graves: Sequence[Grave], why: str, now: datetime) -> None:
-    """Leave tombstones, but none where a key's row stands: it knows already what the node is to hold."""
+    """Leave tombstones, but none where a key's row of that identity stands: it knows what the node is to hold."""
     if not graves:
         return
     await session.execute(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, delete, func, or_, select, text, update
+from sqlalchemy import and_, case, delete, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ferryman.fleet.key import Key, Tombstone
@@ -189,11 +189,15 @@ async def locked(session: AsyncSession, key_ids: Iterable[int]) -> None:
 
 
 async def doubt(session: AsyncSession, node_id: int, now: datetime) -> None:
-    """Owe every key of a node again: its inbounds or its panel have changed, so what was seen there proves nothing."""
-    rows = select(Key.id).where(Key.node_id == node_id, Key.seen_revision.is_not(None)).order_by(Key.subscription_id)
+    """Owe every key of a node again: its inbounds or its panel have changed, so what was seen there proves nothing.
+
+    Nor does what a run sees that has begun before: it finds another `seen_at`, as if another run had been there.
+    """
+    rows = select(Key.id).where(Key.node_id == node_id).order_by(Key.subscription_id)
     in_order = rows.with_for_update(key_share=True).cte("in_order")
+    doubted = case((Key.seen_revision.is_not(None), IN_DOUBT))
     await session.execute(
-        update(Key).where(Key.id == in_order.c.id).values(seen_revision=IN_DOUBT, failures=0, try_at=now),
+        update(Key).where(Key.id == in_order.c.id).values(seen_revision=doubted, seen_at=now, failures=0, try_at=now),
         execution_options={"synchronize_session": False},
     )
 

@@ -204,6 +204,7 @@ async def _write(
         graves = [Stray(whose, drop.seen, drop.why) for drop, whose in strays]
         buried += await findings.bury(session, node.id, graves, now)
         if buried:
+            # Before the node's row, as everywhere.
             await waking.wake(tools, session, node.id)
         await health.noted(session, node.id, [None], now)
         (await session.get_one(Node, node.id)).audited_at = now

@@ -33,7 +33,10 @@ async def remove(panel: VpnPanel, email: str, uuid: str, sub_id: str) -> Seen | 
 
 
 def is_ours(client: Seen, uuid: str, sub_id: str) -> bool:
-    return client.uuid == uuid or client.sub_id == sub_id
+    """Whether a client carries either identity. Some protocols have none: being without one alike proves nothing."""
+    if (client.uuid, client.sub_id) == (uuid, sub_id):
+        return True
+    return client.uuid == uuid != "" or client.sub_id == sub_id != ""
 
 
 async def clear(tools: Tools, node: Node, stones: Sequence[Tombstone]) -> bool:

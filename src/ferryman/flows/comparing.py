@@ -148,10 +148,16 @@ async def retired(session: AsyncSession, compared: Compared) -> list[Drop]:
     clients = {compared.by_email[one.email].subscription_id: one for one in compared.moves.conflict}
     if not clients:
         return []
-    was = KeyEvent.detail["was"].astext
-    given_up = select(KeyEvent.subscription_id, was).where(KeyEvent.subscription_id.in_(clients), was.is_not(None))
-    rows = await session.execute(given_up)
-    return [Drop(clients[who], REPLACED) for who, mark in rows if fingerprint(clients[who].uuid) == mark]
+    # Both, for clients of some protocols have no uuid.
+    was, was_sub_id = KeyEvent.detail["was"].astext, KeyEvent.detail["was_sub_id"].astext
+    mine = KeyEvent.subscription_id.in_(clients), was.is_not(None)
+    rows = list(await session.execute(select(KeyEvent.subscription_id, was, was_sub_id).where(*mine)))
+    given_up = {
+        who: clients[who]
+        for who, uuid, sub_id in rows
+        if fingerprint(clients[who].uuid) == uuid or fingerprint(clients[who].sub_id) == sub_id
+    }
+    return [Drop(client, REPLACED) for client in given_up.values()]
 
 
 def _has_moved(standing: Standing, seen: Seen) -> bool:

@@ -6,6 +6,7 @@ lies. What would be deleted is always looked at, each by itself.
 """
 
 import asyncio
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -23,6 +24,8 @@ SAMPLE = 8
 STRAYS_AT_ONCE = 50
 CALLS_AT_ONCE = 4
 
+_chance = random.SystemRandom()
+
 
 @dataclass(frozen=True)
 class Suspect:
@@ -35,9 +38,10 @@ class Suspect:
 
 async def suspects(panel: VpnPanel, found: Sequence[Suspect], now: datetime) -> list[Suspect]:
     """Those that are off indeed. `now` is what the panel's clock says. Raises what the panel raises."""
-    # Spread over the listing: what changed while it was read stands close together.
-    step = max(1, len(found) // SAMPLE)
-    asked = found[::step][:SAMPLE]
+    # Spread over the listing: what changed while it was read stands close together. Others each time, or a few that
+    # are always listed wrongly would speak for the rest for ever.
+    step = max(1, -(-len(found) // SAMPLE))
+    asked = found[_chance.randrange(step) :: step]
     shown = await _seen(panel, [one.access.email for one in asked])
     verdicts = [_verdict(one, client, now) for one, client in zip(asked, shown, strict=True)]
     confirmed = [one for one in verdicts if one.why]

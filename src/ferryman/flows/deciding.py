@@ -93,8 +93,8 @@ def _is_relieved(fleet: Census, decision: Decision, row: Key, by_node: dict[int,
 
 
 def _is_there(row: Key | None) -> bool:
-    """Whether the node shows the client; a later change may still be on its way."""
-    return row is not None and row.wanted and bool(row.seen_revision)
+    """Whether the node shows the client as it was last wanted: one with an older end would not do in its place."""
+    return row is not None and row.wanted and row.seen_revision == row.wanted_revision
 
 
 def _nodes(fleet: Census, decision: Decision) -> list[Candidate]:

@@ -85,7 +85,7 @@ class Change:
     async def soon(self, tries: int = 0) -> None:
         """Have a change of several steps carried on: a moment later, then ever less often."""
         spread = 1 + self.subscription.id % 5 / 20
-        after = min(FIRST_LOOK * 2.0**tries, LONGEST_PAUSE) * spread
+        after = min(FIRST_LOOK * 2.0 ** min(tries, 10), LONGEST_PAUSE) * spread
         number = self.subscription.id
         await self.tools.jobs.defer(
             self.session, "carry_on", once=f"carry:{number}", after=after, subscription_id=number, tries=tries

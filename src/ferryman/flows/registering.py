@@ -47,6 +47,8 @@ async def write(tools: Tools, wish: Wish, seen: Look | None, picked: Sequence[Pa
             await session.flush()
         if before is None or stale or facts != _chosen_by(node):
             await census.changed(session)
+    # Apart from what holds the node's row, which runs of the node take after they have waked it.
+    async with tools.db.unit() as session:
         await wake(tools, session, node.id)
     _log.info("node_kept", node=node.name, mode=node.mode, new=before is None)
     return node

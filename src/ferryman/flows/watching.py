@@ -144,8 +144,9 @@ async def _record(tools: Tools, before: Node, found: Found) -> None:
             # Another release may show and keep clients differently: everything there is compared soon.
             node.audited_at = None
             _log.warning("panel_changed", node=node.name, was=version, now=found.look.version)
-        if was_open and node.try_at is None:
-            await wake(tools, session, node.id)
+        closes = was_open and node.try_at is None
+    if closes:
+        await _wake(tools, before.id)
     if found.look.trouble:
         _log.warning("node_ails", sign=found.look.sign.value, ailment=found.look.ailment, why=found.look.trouble)
 
@@ -164,10 +165,19 @@ async def follow_inbounds(tools: Tools, before: Node, seen: Sequence[PanelInboun
         step = course(node.inbounds, seen, now)
         moved = step.moved
         step.follow(now)
-        if moved and node.in_use:
+        follows = bool(moved) and node.in_use
+        if follows:
             await census.changed(session)
-            await wake(tools, session, node.id)
             _log.warning("inbounds_changed", node=node.name, inbounds=moved)
+    if follows:
+        await _wake(tools, before.id)
+
+
+async def _wake(tools: Tools, node_id: int) -> None:
+    """Apart from what holds the node's row: whoever puts in the same job waits for the other's commit, and runs of the
+    node do so before they take its row. A wake that is lost is made up for by the sweep of keys."""
+    async with tools.db.unit() as session:
+        await wake(tools, session, node_id)
 
 
 async def _sample(tools: Tools, node_id: int, online: int, last: NodeSample | None) -> None:

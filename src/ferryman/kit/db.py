@@ -90,9 +90,10 @@ def _rests(_: Any, record: Any) -> None:
 def _wakes(dialect: Dialect, connection: Any, record: Any, _: Any) -> None:
     """Nobody sends anything on an idle connection but a server that ends it: then its socket has something to read."""
     idle = monotonic() - record.info.get("idle_since", monotonic())
-    if idle < IDLE_SECONDS and not _has_something_to_read(record.driver_connection.pgconn.socket):
-        return
     try:
+        # Asking for the socket of a connection that the library has given up raises, too.
+        if idle < IDLE_SECONDS and not _has_something_to_read(record.driver_connection.pgconn.socket):
+            return
         dialect.do_ping(connection)
     except dialect.loaded_dbapi.Error as error:
         # The others in the pool are as old as this one: it starts afresh, and this checkout with it.

@@ -90,6 +90,7 @@ def finish_replacing(one: Subscription) -> Changes:
     """Give it a new identity. The caller has made sure that the old one is gone, or has left tombstones for it."""
     assert one.replacing_since is not None
     changes = {"began": one.replacing_since.isoformat(), "was": fingerprint(one.uuid)}
+    changes["was_sub_id"] = fingerprint(one.sub_id)
     for name, value in identity().items():
         setattr(one, name, value)
     one.replacing_since, one.untold = None, "replaced"

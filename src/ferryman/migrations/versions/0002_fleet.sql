@@ -158,8 +158,8 @@ CREATE INDEX ix_key_events_subscription_id_id ON key_events (subscription_id, id
 
 -- "Money without key". A payment that succeeded is in order when it was granted, nodes were chosen for the latest
 -- revision of its subscription, and every node chosen shows that revision, those in quarantine aside, which stand-ins
--- serve for; one that came for an order paid before is on
--- the customer's balance and owes no key.
+-- serve for; one that came for an order paid before is on the customer's balance and owes no key.
+-- Of several payments for one subscription the newest stands for all, so that its age is how long somebody has waited.
 DROP VIEW money_without_key;
 ALTER TABLE nodes DROP COLUMN country;
 CREATE VIEW money_without_key AS
@@ -170,7 +170,8 @@ LEFT JOIN grants g ON g.payment_id = p.id
 LEFT JOIN ledger_transactions credited ON credited.source = 'payment:' || p.ref AND credited.kind = 'credit'
 LEFT JOIN subscriptions s ON s.id = g.subscription_id
 WHERE p.state = 'succeeded' AND credited.id IS NULL
-  AND (g.id IS NULL OR (s.ends_at > now() AND (
+  AND NOT EXISTS (SELECT 1 FROM grants later WHERE later.subscription_id = g.subscription_id AND later.id > g.id)
+  AND (g.id IS NULL OR (s.ends_at > coalesce(s.frozen_at, now()) AND (
     s.placed_revision <> s.revision
     OR NOT EXISTS (
       SELECT 1 FROM keys k JOIN nodes n ON n.id = k.node_id
