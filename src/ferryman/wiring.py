@@ -88,7 +88,7 @@ def register(tools: Tools) -> None:
     """Give the jobs their names. A name is a promise to jobs that already wait in a database: never change one."""
     tools.jobs.add("settle_event", partial(buying.settle_event, tools), lane="bank")
     tools.jobs.add("ask_payment", partial(buying.ask_payment, tools), lane="bank")
-    tools.jobs.add("reconcile_node", partial(provisioning.reconcile_node, tools), lane="keys")
+    tools.jobs.add("reconcile_node", partial(provisioning.reconcile_node, tools), lane="keys", look=0.05)
     tools.jobs.add("deliver_notice", partial(telling.deliver, tools), lane="talk")
     tools.jobs.add("probe_node", partial(watching.probe_node, tools), lane="watch")
     tools.jobs.add("audit_node", partial(auditing.audit_node, tools), lane="watch")

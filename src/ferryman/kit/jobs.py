@@ -37,6 +37,7 @@ Work = Callable[..., Awaitable[None]]
 # long queue must not keep the sweeps from coming round.
 SCHEDULED, NOW, DELAYED = 20, 10, 0
 ASK_AGAIN_SECONDS = 2.0
+LOOK_SECONDS = 0.25
 
 # The engine says "one waits already" with an error that ends the transaction, so a caller would need a savepoint around
 # each job: four round trips. Caught inside the database it is one.
@@ -107,14 +108,19 @@ class Jobs:
             conninfo=database_url, min_size=1, max_size=12, configure=_not_waiting_for_the_disk
         )
         self._lanes: set[str] = set()
+        self._looks: dict[str, float] = {}
         self._busy = 0
         self._app = procrastinate.App(connector=self._connector, worker_defaults={"delete_jobs": "successful"})
         # Without a lock of its own: held by a killed worker, it would keep every other lock from being freed.
         self.every("take_over", self._pace.look, self._take_over_dead_workers_jobs, alone=False)
 
-    def add(self, name: str, work: Work, *, lane: str = "main") -> None:
-        """Give a name to work. An error that work did not handle ends that one job; the sweeps make up for it."""
+    def add(self, name: str, work: Work, *, lane: str = "main", look: float = LOOK_SECONDS) -> None:
+        """Give a name to work. An error that work did not handle ends that one job; the sweeps make up for it.
+
+        `look`: a job that waits for its lock begins at most so many seconds after the lock is free.
+        """
         self._lanes.add(lane)
+        self._looks[lane] = min(look, self._looks.get(lane, LOOK_SECONDS))
         self._app.task(name=name, queue=lane)(self._netted(name, work))
 
     def every(self, name: str, cron: str, work: Work, *, alone: bool = True) -> None:
@@ -215,7 +221,7 @@ class Jobs:
             concurrency=concurrency,
             install_signal_handlers=False,
             # Nothing wakes the engine when a lock becomes free, only when a job is added: so it looks this often.
-            fetch_job_polling_interval=0.25,
+            fetch_job_polling_interval=self._looks.get(lane, LOOK_SECONDS),
             update_heartbeat_interval=self._pace.heartbeat,
             stalled_worker_timeout=self._pace.dead_after,
             shutdown_graceful_timeout=self._pace.drain,
@@ -272,9 +278,11 @@ class Jobs:
 async def _not_waiting_for_the_disk(connection: psycopg.AsyncConnection[Any]) -> None:
     """For the engine's own bookkeeping: what a crash of the database undoes is that a job was begun or ended, so it
     runs again, which every job must bear. What a caller defers is as durable as the caller's transaction."""
+    # The one that listens has autocommit on, and must keep it, or its LISTEN would never take effect.
+    before = connection.autocommit
     await connection.set_autocommit(True)
     await connection.execute("SET synchronous_commit = off")
-    await connection.set_autocommit(False)
+    await connection.set_autocommit(before)
 
 
 def engine_schema() -> str:
