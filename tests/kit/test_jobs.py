@@ -349,3 +349,24 @@ async def _defer_on_a_lost_connection(bench: Bench, database_url: str) -> None:
         async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as operator:
             await operator.execute("SELECT pg_terminate_backend(%s)", [backend])
         await bench.jobs.defer(session, "note")
+
+
+async def test_a_new_job_is_heard_of_and_not_waited_for_until_the_next_look(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ferryman.kit.jobs.LOOK_SECONDS", 60.0)
+    heard = asyncio.Event()
+
+    async def work() -> None:
+        heard.set()
+
+    bench.jobs.add("heard", work, lane="quiet", look=60.0)
+    stopping = asyncio.Event()
+    worker = asyncio.create_task(bench.jobs.run(concurrency=1, stopping=stopping))
+    async with asyncio.timeout(20):
+        while await bench.value("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%quiet%'") == 0:
+            await asyncio.sleep(0.02)
+        await bench.defer("heard")
+        await heard.wait()
+    stopping.set()
+    await worker
