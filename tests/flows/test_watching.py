@@ -259,6 +259,7 @@ async def test_the_only_inbound_deleted_by_hand_is_named_and_not_given_up(watch:
 
 async def test_samples_are_taken_every_five_minutes_and_forgotten_after_thirty_days(watch: Watch) -> None:
     await buy(watch.shop)
+    await watch.shop.work()
     await watch.watches(minutes=3)
     first = await samples(watch)
     assert [(one.clients, one.online, one.up, one.down, one.state) for one in first] == [(1, 0, 0, 0, "healthy")]
@@ -280,6 +281,7 @@ async def samples(watch: Watch) -> list[Any]:
 
 async def test_keys_that_left_do_not_make_a_sample_negative(watch: Watch) -> None:
     await buy(watch.shop)
+    await watch.shop.work()
     await watch.passes()
     await watch.shop.rows("UPDATE node_samples SET used_up = 1000000, used_down = 1000000 RETURNING id")
     await watch.watches(minutes=6)
