@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,13 @@ from ferryman_sandbox.world.patience import until
 from tests.sandbox.world.conftest import PRETENDER
 
 PATIENCE = 10.0
+# Ends at SIGINT also where whoever started the tests has it ignored, as shells do for what runs in the background.
+SLEEPER = """
+import signal, time
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+print("asleep", flush=True)
+time.sleep(60)
+"""
 
 
 async def ask(http: aiohttp.ClientSession, url: str) -> Any:
@@ -179,7 +187,8 @@ async def test_a_world_without_the_product_tells_how_to_run_it(tmp_path: Path, h
 async def test_a_database_left_over_by_a_killed_product_is_stopped(world: World) -> None:
     """The stand-in for PostgreSQL is a process of ours that a pid file names."""
     async with world:
-        sleeper = await asyncio.create_subprocess_exec("sleep", "60")
+        sleeper = await asyncio.create_subprocess_exec(sys.executable, "-c", SLEEPER, stdout=asyncio.subprocess.PIPE)
+        assert sleeper.stdout is not None and await sleeper.stdout.readline() == b"asleep\n"
         _write_pid(world.folder / "ferryman/postgres/postmaster.pid", sleeper.pid)
     assert await sleeper.wait() == -signal.SIGINT
 
