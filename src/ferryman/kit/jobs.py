@@ -228,11 +228,19 @@ class Jobs:
         )
 
     async def drain(self, *, concurrency: int = 4) -> None:
-        """Work until no job is due, then return; delayed jobs whose time has not come stay."""
-        while await self._due():
-            await self._app.run_worker_async(
-                concurrency=concurrency, wait=False, listen_notify=False, install_signal_handlers=False
-            )
+        """Work until no job is due, then return; delayed jobs whose time has not come stay.
+
+        Recurring jobs are not put in meanwhile: what runs is what was there, whatever the clock on the wall says.
+        """
+        recurring = self._app.periodic_registry
+        kept, recurring.periodic_tasks = recurring.periodic_tasks, {}
+        try:
+            while await self._due():
+                await self._app.run_worker_async(
+                    concurrency=concurrency, wait=False, listen_notify=False, install_signal_handlers=False
+                )
+        finally:
+            recurring.periodic_tasks = kept
 
     async def _due(self) -> bool:
         waiting = await self._app.job_manager.list_jobs_async(status="todo")
@@ -248,11 +256,12 @@ class Jobs:
         """Let a dead worker's job wait again; one whose twin waits already is dropped, which frees its lock."""
         manager = self._app.job_manager
         try:
-            await manager.retry_job(job)
-        except engine_errors.UniqueViolation:
-            await manager.finish_job(job, Status.FAILED, delete_job=True)
+            try:
+                await manager.retry_job(job)
+            except engine_errors.UniqueViolation:
+                await manager.finish_job(job, Status.FAILED, delete_job=True)
         except engine_errors.ConnectorException as error:
-            # Another worker's sweep was quicker: the job is nobody's any more.
+            # Another sweep was quicker, before the first call or before the second: the job is nobody's any more.
             if not isinstance(error.__cause__, psycopg.errors.RaiseException):
                 raise
 
