@@ -89,6 +89,14 @@ async def test_an_address_is_sent_as_it_was_written(http: Http, server: Server) 
     assert answer.json()["query"] == {"sign": "a+b c"}
 
 
+async def test_a_body_that_is_signed_goes_out_byte_for_byte(http: Http, server: Server) -> None:
+    body = '{"a": "Паром","b":1.50}'
+    answer = await http.request(
+        "POST", f"{server.url}/echo", raw_body=body.encode(), headers={"Content-Type": "application/json"}
+    )
+    assert answer.json()["text"] == body
+
+
 async def test_any_http_answer_is_an_answer(http: Http, server: Server) -> None:
     answer = await http.request("GET", f"{server.url}/page")
     assert (answer.status, answer.is_json_object) == (502, False)

@@ -40,7 +40,7 @@ async def test_an_empty_database_is_pending_and_four_processes_may_bring_it_up_a
         connection.execute("CREATE DATABASE race")
     url = postgres_url.replace("/postgres?", "/race?")
     assert await migrate.pending(url)
-    assert set(await asyncio.gather(*(migrate.upgrade(url) for _ in range(4)))) == {"0003"}
+    assert set(await asyncio.gather(*(migrate.upgrade(url) for _ in range(4)))) == {"0004"}
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute("DROP DATABASE race WITH (FORCE)")
 

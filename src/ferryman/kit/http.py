@@ -56,11 +56,12 @@ class Http:
         headers: Mapping[str, str] | None = None,
         json_body: Any = None,
         form: Mapping[str, str] | None = None,
+        raw_body: bytes | None = None,
         params: Mapping[str, str] | None = None,
         timeout: float = DEFAULT_TIMEOUT,
         tls: bool | ssl.SSLContext | aiohttp.Fingerprint = True,
     ) -> Answer:
-        """Any HTTP answer is an Answer.
+        """Any HTTP answer is an Answer. `raw_body` goes out byte for byte, for a signature over it; name its type.
 
         Raises Unreachable when none came whole within `timeout` seconds, Busy when it is larger than allowed,
         Misconfigured when the address is none.
@@ -72,7 +73,7 @@ class Http:
                 where,
                 headers=headers,
                 json=json_body,
-                data=form,
+                data=form if raw_body is None else raw_body,
                 params=params,
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, CONNECT_TIMEOUT)),

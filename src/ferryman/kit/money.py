@@ -6,8 +6,8 @@ from decimal import Decimal, InvalidOperation
 
 # ISO 4217 exponents that differ from 2; XTR is Telegram's currency of whole Stars.
 _EXPONENTS = {"XTR": 0, "JPY": 0, "KRW": 0, "VND": 0}
-_CURRENCY = re.compile(r"^[A-Z]{3,5}$")
-_AMOUNT = re.compile(r"^-?[0-9]{1,15}(\.[0-9]{1,18})?$")
+_CURRENCY = re.compile(r"[A-Z]{3,5}")
+_AMOUNT = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,18})?")
 
 
 def exponent(currency: str) -> int:
@@ -23,7 +23,7 @@ class Money:
     currency: str
 
     def __post_init__(self) -> None:
-        if not _CURRENCY.match(self.currency):
+        if not _CURRENCY.fullmatch(self.currency):
             raise ValueError(f"not a currency code: {self.currency!r}")
 
     @classmethod
@@ -32,7 +32,7 @@ class Money:
 
         Raises ValueError for anything that is not a plain decimal, or that is finer than the currency's minor unit.
         """
-        if not _AMOUNT.match(amount):
+        if not _AMOUNT.fullmatch(amount):
             raise ValueError(f"not an amount: {amount[:40]!r}")
         try:
             scaled = Decimal(amount).scaleb(exponent(currency))

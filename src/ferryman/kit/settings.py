@@ -75,6 +75,18 @@ class Settings(BaseSettings):
     ended_keys_days: int = Field(
         30, ge=0, le=3650, description="Days that the keys of an ended subscription stay on their panels, expired."
     )
+    events_kept_days: int = Field(
+        180, ge=7, le=3650, description="Days until the contents of a webhook are taken out; what became of it stays."
+    )
+    proxy_hops: int = Field(
+        0, ge=0, le=5, description="Proxies of yours in front of the web server; 0 = X-Forwarded-For is not believed."
+    )
+    hooks_per_second: float = Field(
+        200.0, gt=0, le=100_000, description="Webhooks taken from one address per second, four times that in a burst."
+    )
+    refund_keeps_percent: int = Field(
+        0, ge=0, le=100, description="What the shop keeps when the unused part of a payment is given back."
+    )
     support_contact: str = Field("", description="What the help screen names for questions: @name or an https link.")
 
     @field_validator("secret_keys", mode="before")
