@@ -43,7 +43,8 @@ class Books:
 
     async def place(self, session: AsyncSession, tap: str) -> tuple[Order, bool]:
         term = await session.get_one(Term, self.term_id)
-        return await checkout.place(session, self.customer_id, term, PRICE, tap, NOW)
+        wanted = checkout.Wanted(self.customer_id, term.id, term.plan.snapshot(term), PRICE)
+        return await checkout.place(session, wanted, tap, NOW)
 
     async def payment(self, order: Order, external_id: str | None = None, provider: str = "bank") -> Payment:
         """An attempt to pay; with an `external_id` one that the provider has answered for."""
@@ -55,7 +56,7 @@ class Books:
 
     async def settle(self, payment: Payment, fact: Fact, *, test_mode: bool = False) -> checkout.Outcome:
         async with self.database.unit() as session:
-            return await checkout.settle(session, payment.id, fact, test_mode=test_mode, now=NOW)
+            return (await checkout.settle(session, payment.id, fact, test_mode=test_mode, now=NOW)).outcome
 
     async def read(self, payment: Payment) -> Payment:
         async with self.database.unit() as session:

@@ -1,11 +1,14 @@
 """Imports every module that declares tables, so that the metadata is whole."""
 
-from ferryman.billing import methods, order
-from ferryman.catalog import plan
+from ferryman.billing import findings, gift, methods, order, refund, renewal
+from ferryman.catalog import discount, plan
 from ferryman.faces.bot import tables
 from ferryman.fleet import key, location, node
 from ferryman.messaging import notice
 from ferryman.people import customer, staff
-from ferryman.subscriptions import subscription
+from ferryman.subscriptions import adjusting, subscription, upgrading
 
-ALL = (methods, order, plan, tables, key, location, node, notice, customer, staff, subscription)
+ALL = (
+    adjusting, findings, gift, methods, order, refund, renewal, discount, plan, tables, key, location, node, notice,
+    customer, staff, subscription, upgrading,
+)  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import text
 
 from ferryman.billing.provider import RawWebhook
-from ferryman.flows import buying, setup
+from ferryman.flows import buying, settling, setup
 from ferryman.flows.buying import Checkout
 from ferryman.flows.tools import Tools
 from ferryman.people.customer import Customer
@@ -82,7 +82,7 @@ class Town:
 
     async def order(self, customer: Customer, plan: str = "standard", days: int = 30, tap: str = "") -> Checkout:
         term = await self.term(plan, days)
-        return await buying.begin(self.tools, customer.id, term, "yookassa", tap or secrets.token_hex(8))
+        return await buying.begin(self.tools, buying.Wish(customer.id, term, "yookassa", tap or secrets.token_hex(8)))
 
     def pay(self, checkout: Checkout) -> dict[str, Any]:
         """The customer pays at the bank; answers the bank's payment."""
@@ -104,7 +104,7 @@ class Town:
 
     async def webhook(self, payment: dict[str, Any], event: str = "payment.succeeded") -> None:
         """A notification as the bank would send it, straight into the story."""
-        await buying.webhook_came(self.tools, "yookassa", RawWebhook(notification(payment, event)))
+        await settling.webhook_came(self.tools, "yookassa", RawWebhook(notification(payment, event)))
 
     async def work(self) -> None:
         """Let every job that is due run."""
@@ -113,7 +113,7 @@ class Town:
     async def later(self, **by: float) -> None:
         """Time passes, the sweeps come round, and what they find is worked off."""
         self.tools.clock.advance(**by)  # type: ignore[attr-defined]
-        await buying.sweep(self.tools)
+        await settling.sweep(self.tools)
         await self.work()
 
     def clients(self, node: str) -> dict[str, dict[str, Any]]:

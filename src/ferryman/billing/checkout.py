@@ -4,22 +4,26 @@ Every transition is a guarded UPDATE or happens under the payment's row lock; no
 """
 
 import enum
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import and_, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ferryman.billing import ledger
-from ferryman.billing.order import Attempt, Order, OrderState, Payment
+from ferryman.billing.order import Attempt, Order, OrderKind, OrderState, Payment
 from ferryman.billing.provider import Fact, Opened, PaymentState
-from ferryman.catalog.plan import Term
 from ferryman.kit.db import LOCK
+from ferryman.kit.errors import Refused
 from ferryman.kit.money import Money
 from ferryman.kit.secrets import new_token
 
 # Seconds until an open payment is asked about for the n-th time; the last step repeats until the provider is final.
 ASKING_LADDER = (10, 30, 60, 120, 300, 900, 3600)
+HOURLY_FOR = timedelta(days=3)
+UNPAID_LINKS_ASKED_FOR = timedelta(days=14)
 
 # The order comes along in the same query, and is not to be locked by it.
 PAYMENT_LOCK = {"of": Payment, **LOCK}
@@ -30,27 +34,51 @@ class Outcome(enum.StrEnum):
 
     PAID = "paid"
     SECOND = "second_payment_credited"
+    BARRED = "credited_to_barred_customer"
     ALREADY = "already_settled"
     PENDING = "still_pending"
+    HELD = "held"
     CANCELLED = "cancelled"
     REVIEW = "needs_review"
-    REFUNDED = "refunded"
+    GIVEN_BACK = "given_back"
 
 
-async def place(
-    session: AsyncSession, customer_id: int, term: Term, amount: Money, tap: str, now: datetime
-) -> tuple[Order, bool]:
+@dataclass(frozen=True)
+class Settled:
+    """What settling came to, and which row it was: the one asked about, or a twin of it at the provider."""
+
+    outcome: Outcome
+    payment: Payment
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """An order to be placed: what is bought (`snapshot` of a term), for how much, and how that price came about."""
+
+    customer_id: int
+    term_id: int
+    snapshot: dict[str, Any]
+    amount: Money
+    kind: OrderKind = OrderKind.PURCHASE
+    quote: dict[str, Any] = field(default_factory=dict)
+    subscription_id: int | None = None
+
+
+async def place(session: AsyncSession, wanted: Wanted, tap: str, now: datetime) -> tuple[Order, bool]:
     """The order of this press, and whether it is new: pressing twice finds the first one."""
     made = await session.scalar(
         insert(Order)
         .values(
             ref=new_token(9),
-            customer_id=customer_id,
-            term_id=term.id,
+            customer_id=wanted.customer_id,
+            term_id=wanted.term_id,
             tap=tap,
-            snapshot=term.plan.snapshot(term),
-            minor=amount.minor,
-            currency=amount.currency,
+            snapshot=wanted.snapshot,
+            minor=wanted.amount.minor,
+            currency=wanted.amount.currency,
+            kind=wanted.kind,
+            quote=wanted.quote,
+            subscription_id=wanted.subscription_id,
             state=OrderState.OPEN,
             created_at=now,
         )
@@ -62,21 +90,37 @@ async def place(
     return found, made is not None
 
 
+async def pressed(session: AsyncSession, tap: str) -> Order | None:
+    """The order that this press has made before."""
+    return await session.scalar(select(Order).where(Order.tap == tap))
+
+
 async def attempts(session: AsyncSession, order: Order) -> list[Payment]:
     """The order's attempts to pay, oldest first; never empty once the order is committed."""
     return list(await session.scalars(select(Payment).where(Payment.order_id == order.id).order_by(Payment.id)))
 
 
 async def attempt(
-    session: AsyncSession, order: Order, provider: str, request: dict[str, str], now: datetime
+    session: AsyncSession,
+    order: Order,
+    provider: str,
+    request: dict[str, Any],
+    now: datetime,
+    *,
+    way: str = "",
+    key: str | None = None,
 ) -> Payment:
-    """A new attempt to pay, to be committed before the provider is called. `request` is kept for repeating it."""
+    """A new attempt to pay, to be committed before the provider is called. `request` is kept for repeating it.
+
+    `key` is its idempotency key, when it must be one that can be told again. Raises IntegrityError when that was used.
+    """
     ref = new_token(12)
     payment = Payment(
         ref=ref,
         order_id=order.id,
         provider=provider,
-        idempotency_key=ref,
+        way=way,
+        idempotency_key=key or ref,
         request=request,
         state=Attempt.CREATING,
         minor=order.minor,
@@ -128,7 +172,16 @@ async def ask_later(session: AsyncSession, payment_id: int, now: datetime) -> No
         # By age, not by how often it was asked: a customer who keeps pressing "check" must not push the sweep away.
         steps = (payment.created_at + timedelta(seconds=step) for step in ASKING_LADDER)
         payment.asked += 1
-        payment.ask_at = next((at for at in steps if at > now), now + timedelta(seconds=ASKING_LADDER[-1]))
+        payment.ask_at = next((at for at in steps if at > now), _much_later(payment, now))
+
+
+def _much_later(payment: Payment, now: datetime) -> datetime | None:
+    """Hourly, and after some days daily. A link that nobody paid never dies at some providers: after two weeks it is
+    for their webhook and their list to tell of it, and it stays open here."""
+    age = now - payment.created_at
+    if payment.external_id is None and payment.state == Attempt.PENDING and age > UNPAID_LINKS_ASKED_FOR:
+        return None
+    return now + (timedelta(days=1) if age > HOURLY_FOR else timedelta(seconds=ASKING_LADDER[-1]))
 
 
 async def due(session: AsyncSession, now: datetime, limit: int = 500) -> list[int]:
@@ -137,24 +190,83 @@ async def due(session: AsyncSession, now: datetime, limit: int = 500) -> list[in
     return list(found)
 
 
-async def settle(session: AsyncSession, payment_id: int, fact: Fact, *, test_mode: bool, now: datetime) -> Outcome:
-    """Apply what the provider confirmed, in the caller's transaction, under the payment's and the order's row locks."""
-    payment = await session.get_one(Payment, payment_id, with_for_update=PAYMENT_LOCK, populate_existing=True)
+async def settle(
+    session: AsyncSession,
+    payment_id: int,
+    fact: Fact,
+    *,
+    test_mode: bool,
+    now: datetime,
+    barred: bool = False,
+    overdrawn: bool = False,
+    account: str | None = None,
+) -> Settled:
+    """Apply what the provider confirmed, in the caller's transaction, under the payment's and the order's row locks.
+
+    `barred`: its customer is blocked from buying, so the money goes to their balance. `overdrawn`: so it does, for its
+    price came of a code that they have used up since. `account` is where the money comes from, when that is not what
+    the provider holds for us.
+    """
+    payment = await held(session, payment_id)
     order = await session.get_one(Order, payment.order_id, with_for_update=LOCK, populate_existing=True)
     wrong = _mismatch(payment, fact, test_mode)
     if fact.ref == payment.ref and payment.external_id not in (None, fact.external_id):
         payment = await _stray(session, payment, fact, now)
     if payment.state == Attempt.SUCCEEDED:
-        return await _given_back(session, payment, fact)
+        await _book_fee(session, payment, fact)
+        return Settled(Outcome.GIVEN_BACK if _went_back(payment, fact) else Outcome.ALREADY, payment)
     if fact.ref == payment.ref and payment.external_id is None:
         payment.external_id = fact.external_id
     if wrong is not None and fact.state is not PaymentState.PENDING:
-        return await _set_aside(session, payment, fact, wrong)
-    if fact.state is PaymentState.PENDING:
-        return Outcome.PENDING
-    if fact.state is PaymentState.CANCELLED:
-        return _cancel(payment, fact)
-    return await _succeed(session, payment, order, now)
+        return Settled(await _set_aside(session, payment, fact, wrong), payment)
+    match fact.state:
+        case PaymentState.PENDING:
+            return Settled(Outcome.PENDING, payment)
+        case PaymentState.HELD:
+            return Settled(Outcome.HELD, payment)
+        case PaymentState.CANCELLED:
+            return Settled(_cancel(payment, fact), payment)
+        case PaymentState.SHORT:
+            payment.details = {**payment.details, **fact.details}
+            return Settled(_review(payment, f"less came than {payment.amount}"), payment)
+    return Settled(
+        await _succeed(session, payment, order, fact, now, barred=barred, overdrawn=overdrawn, account=account), payment
+    )
+
+
+async def decide(
+    session: AsyncSession, payment: Payment, *, grant: bool, now: datetime, because: dict[str, str]
+) -> Settled:
+    """A person's word on a payment in review, whose row the caller holds: it counts as paid, or goes to the balance.
+
+    What is missing of the price is the shop's loss. Raises Refused when there is nothing that could be credited.
+    """
+    order = await session.get_one(Order, payment.order_id, with_for_update=LOCK, populate_existing=True)
+    came = [ledger.negative(one) for one in await ledger.held_on(session, f"unmatched:{payment.ref}")]
+    legs = [(f"unmatched:{payment.ref}", one) for one in came]
+    pays = grant and order.state == OrderState.OPEN
+    if pays:
+        missing = payment.amount.minor - sum(one.minor for one in came if one.currency == payment.currency)
+        legs.append(("sales", ledger.negative(payment.amount)))
+        if missing:
+            # More than was asked for is a loss below zero: a windfall on the same account.
+            legs.append(("shortfall", Money(missing, payment.currency)))
+        legs += [("shortfall", ledger.negative(one)) for one in came if one.currency != payment.currency]
+    elif not came:
+        raise Refused(f"Nothing is known to have come for {payment.ref}: there is nothing to put on the balance.")
+    else:
+        legs += [(f"customer:{order.customer_id}", ledger.negative(one)) for one in came]
+    await ledger.post(session, "purchase" if pays else "credit", f"payment:{payment.ref}", legs, because)
+    payment.state, payment.succeeded_at, payment.ask_at = Attempt.SUCCEEDED, now, None
+    payment.details = {**payment.details, "decided": because}
+    if pays:
+        order.state, order.paid_at = OrderState.PAID, now
+    return Settled(Outcome.PAID if pays else Outcome.SECOND, payment)
+
+
+async def held(session: AsyncSession, payment_id: int) -> Payment:
+    """The payment's row as it is now, locked until the transaction ends."""
+    return await session.get_one(Payment, payment_id, with_for_update=PAYMENT_LOCK, populate_existing=True)
 
 
 def _mismatch(payment: Payment, fact: Fact, test_mode: bool) -> str | None:
@@ -179,6 +291,7 @@ async def _stray(session: AsyncSession, attempt: Payment, fact: Fact, now: datet
             ref=new_token(12),
             order_id=attempt.order_id,
             provider=attempt.provider,
+            way=attempt.way,
             idempotency_key=f"stray:{fact.external_id}",
             request=attempt.request,
             external_id=fact.external_id,
@@ -203,23 +316,37 @@ async def _set_aside(session: AsyncSession, payment: Payment, fact: Fact, wrong:
             "unmatched",
             cause,
             [(f"provider:{payment.provider}", fact.amount), (f"unmatched:{payment.ref}", ledger.negative(fact.amount))],
+            fact.details,
         )
+    return _review(payment, wrong)
+
+
+def _review(payment: Payment, why: str) -> Outcome:
     payment.state = Attempt.REVIEW
-    payment.reason = wrong
+    payment.reason = why
     payment.ask_at = None
     return Outcome.REVIEW
 
 
-async def _given_back(session: AsyncSession, payment: Payment, fact: Fact) -> Outcome:
-    """Take a refund made at the provider into the books; what it takes back of the access, a person decides."""
-    total = fact.refunded
-    if total is None or total.currency != payment.currency or not payment.refunded < total.minor <= payment.minor:
-        return Outcome.ALREADY
-    back = Money(total.minor - payment.refunded, payment.currency)
-    legs = [("refunds", back), (f"provider:{payment.provider}", ledger.negative(back))]
-    await ledger.post(session, f"refund:{total.minor}", f"payment:{payment.ref}", legs)
-    payment.refunded = total.minor
-    return Outcome.REFUNDED
+def _went_back(payment: Payment, fact: Fact) -> bool:
+    """Whether more of a success has gone back than the books know; taking it into them is `refunds`' work."""
+    known = {"refunded": payment.refunded, "charged_back": payment.charged_back}
+    said = {"refunded": fact.refunded, "charged_back": fact.charged_back}
+    return any(
+        money is not None and money.currency == payment.currency and known[what] < money.minor <= payment.minor
+        for what, money in said.items()
+    )
+
+
+async def _book_fee(session: AsyncSession, payment: Payment, fact: Fact) -> None:
+    """What the provider kept of it, once it says so; some know only later."""
+    fee = fact.fee
+    if payment.fee is not None or fee is None or fee.currency != payment.currency or fee.minor < 0:
+        return
+    payment.fee = fee.minor
+    if fee.minor:
+        legs = [(f"fees:{payment.provider}", fee), (f"provider:{payment.provider}", ledger.negative(fee))]
+        await ledger.post(session, "fee", f"payment:{payment.ref}", legs)
 
 
 def _cancel(payment: Payment, fact: Fact) -> Outcome:
@@ -229,23 +356,35 @@ def _cancel(payment: Payment, fact: Fact) -> Outcome:
     return Outcome.CANCELLED
 
 
-async def _succeed(session: AsyncSession, payment: Payment, order: Order, now: datetime) -> Outcome:
+async def _succeed(
+    session: AsyncSession,
+    payment: Payment,
+    order: Order,
+    fact: Fact,
+    now: datetime,
+    *,
+    barred: bool,
+    overdrawn: bool,
+    account: str | None,
+) -> Outcome:
     """Late or not, the money is there: the order is paid, or the customer's balance grows."""
-    first = order.state == OrderState.OPEN
-    account = "sales" if first else f"customer:{order.customer_id}"
-    legs = [(f"provider:{payment.provider}", payment.amount), (account, ledger.negative(payment.amount))]
+    first = order.state == OrderState.OPEN and not barred and not overdrawn
+    source, target = account or f"provider:{payment.provider}", "sales" if first else f"customer:{order.customer_id}"
+    legs = [(source, payment.amount), (target, ledger.negative(payment.amount))]
     for held in await ledger.held_on(session, f"unmatched:{payment.ref}"):
         # It was set aside before a person put things right: the same money must not stand in the books twice.
         legs += [(f"provider:{payment.provider}", held), (f"unmatched:{payment.ref}", ledger.negative(held))]
-    await ledger.post(session, "purchase" if first else "credit", f"payment:{payment.ref}", legs)
+    await ledger.post(session, "purchase" if first else "credit", f"payment:{payment.ref}", legs, fact.details)
     payment.state = Attempt.SUCCEEDED
     payment.succeeded_at = now
+    payment.details = {**payment.details, **fact.details}
     payment.reason = None
     payment.ask_at = None
+    await _book_fee(session, payment, fact)
     if first:
         order.state = OrderState.PAID
         order.paid_at = now
-    return Outcome.PAID if first else Outcome.SECOND
+    return Outcome.PAID if first else Outcome.BARRED if barred else Outcome.SECOND
 
 
 def _changed(result: object) -> int:

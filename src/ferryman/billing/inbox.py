@@ -1,16 +1,24 @@
 """The webhook inbox: every event is kept as it came in, once, before anybody believes it."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ferryman.billing.order import Payment, WebhookEvent
-from ferryman.billing.provider import Claim, RawWebhook
+from ferryman.billing.provider import Claim, Fact, PaymentState, RawWebhook
+from ferryman.kit.money import Money
 
 # An event that nobody judged for this long has lost its job (a worker died between two heartbeats).
 OVERDUE = timedelta(seconds=30)
+# What the headers say beside these may be a secret: a signature, a token, a cookie.
+PLAIN_HEADERS = ("content-type", "content-length", "user-agent", "date", "x-forwarded-for")
+MASK = "•••"
+LONGEST_HEADER = 300
+MOST_HEADERS = 50
 
 
 async def keep(session: AsyncSession, provider: str, claim: Claim, raw: RawWebhook, now: datetime) -> int:
@@ -22,7 +30,11 @@ async def keep(session: AsyncSession, provider: str, claim: Claim, raw: RawWebho
         external_id=claim.external_id,
         payment_ref=claim.ref,
         body=raw.body,
+        headers=masked(raw.headers),
+        query=raw.query,
         remote_ip=raw.remote_ip,
+        fact=None if claim.fact is None else written(claim.fact),
+        trace=[line("kept", now)],
         received_at=now,
         due_at=now + OVERDUE,
     )
@@ -34,6 +46,7 @@ async def keep(session: AsyncSession, provider: str, claim: Claim, raw: RawWebho
                 # Said again, it is looked into again, and not forgotten when that attempt is lost.
                 "processed_at": None,
                 "due_at": now + OVERDUE,
+                "trace": WebhookEvent.trace.op("||")([line("came again", now)]),
             },
         ).returning(WebhookEvent.id)
     )
@@ -54,7 +67,81 @@ async def payment_meant(
 async def judged(session: AsyncSession, event_id: int, verdict: str, now: datetime) -> None:
     """Write down what became of an event."""
     await session.execute(
-        update(WebhookEvent).where(WebhookEvent.id == event_id).values(verdict=verdict, processed_at=now)
+        update(WebhookEvent)
+        .where(WebhookEvent.id == event_id)
+        .values(verdict=verdict, processed_at=now, trace=WebhookEvent.trace.op("||")([line(verdict, now)]))
+    )
+
+
+async def traced(session: AsyncSession, event_id: int, what: str, now: datetime) -> None:
+    """One more line of what happened to an event."""
+    await session.execute(
+        update(WebhookEvent)
+        .where(WebhookEvent.id == event_id)
+        .values(trace=WebhookEvent.trace.op("||")([line(what, now)]))
+    )
+
+
+async def redact(session: AsyncSession, before: datetime, limit: int = 5000) -> int:
+    """Take body, headers, address and query out of events that came before then; answers of how many.
+
+    What they claimed, what was done and when stays.
+    """
+    old = select(WebhookEvent.id).where(WebhookEvent.received_at < before, WebhookEvent.redacted_at.is_(None))
+    result = await session.execute(
+        update(WebhookEvent)
+        .where(WebhookEvent.id.in_(old.order_by(WebhookEvent.received_at).limit(limit)))
+        .where(WebhookEvent.processed_at.is_not(None))
+        .values(body=b"", headers={}, query="", remote_ip="", redacted_at=func.now())
+    )
+    return int(getattr(result, "rowcount", 0))
+
+
+def line(what: str, now: datetime) -> dict[str, str]:
+    """A line of an event's trace."""
+    return {"at": now.isoformat(timespec="milliseconds"), "what": what[:300]}
+
+
+def masked(headers: Mapping[str, str]) -> dict[str, str]:
+    """Headers without what may be a secret: the names of all, the values of the plain ones."""
+    return {
+        name[:LONGEST_HEADER].replace("\0", ""): value[:LONGEST_HEADER].replace("\0", "")
+        if name in PLAIN_HEADERS
+        else MASK
+        for name, value in list(headers.items())[:MOST_HEADERS]
+    }
+
+
+def written(fact: Fact) -> dict[str, Any]:
+    """A fact as JSON, for events that are believed as they are; `read` is the way back."""
+    sums = {"amount": fact.amount, "fee": fact.fee, "refunded": fact.refunded, "charged_back": fact.charged_back}
+    return {
+        "external_id": fact.external_id,
+        "ref": fact.ref,
+        "state": fact.state.value,
+        "test": fact.test,
+        "reason": fact.reason,
+        "renews": fact.renews,
+        "details": dict(fact.details),
+        **{name: None if money is None else [money.minor, money.currency] for name, money in sums.items()},
+    }
+
+
+def read(kept: Mapping[str, Any]) -> Fact:
+    """The fact that `written` made; an instrument to charge again never is in it."""
+    sums = {name: None if kept[name] is None else Money(*kept[name]) for name in ("fee", "refunded", "charged_back")}
+    return Fact(
+        external_id=kept["external_id"],
+        ref=kept["ref"],
+        state=PaymentState(kept["state"]),
+        amount=Money(*kept["amount"]),
+        test=kept["test"],
+        reason=kept["reason"],
+        renews=kept["renews"],
+        details=kept["details"],
+        fee=sums["fee"],
+        refunded=sums["refunded"],
+        charged_back=sums["charged_back"],
     )
 
 

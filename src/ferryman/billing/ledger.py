@@ -1,11 +1,13 @@
 """The double-entry ledger: append-only, in minor units, summing to zero per currency, always.
 
 Accounts: `provider:<name>` (money that a provider holds for us, debit), `sales` (what was bought, credit), `refunds`
-(given back, debit), `customer:<id>` (what we owe a customer, credit), `unmatched:<payment ref>` (came in, matches no
-order, credit).
+(given back, debit), `fees:<provider>` (what it kept, debit), `customer:<id>` (what we owe a customer, credit),
+`unmatched:<payment ref>` (came in, matches no order, credit), `shortfall` (sold for less than its price, debit),
+`gifts` (codes that nobody has redeemed yet, credit).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -20,9 +22,11 @@ def negative(money: Money) -> Money:
     return Money(-money.minor, money.currency)
 
 
-async def post(session: AsyncSession, kind: str, source: str, legs: Sequence[Leg]) -> None:
+async def post(
+    session: AsyncSession, kind: str, source: str, legs: Sequence[Leg], details: Mapping[str, Any] | None = None
+) -> None:
     """Write one movement. Raises IntegrityError when this source caused one of this kind before."""
-    movement = LedgerTransaction(kind=kind, source=source)
+    movement = LedgerTransaction(kind=kind, source=source, details=dict(details or {}))
     session.add(movement)
     await session.flush()
     session.add_all(
@@ -36,6 +40,11 @@ async def posted(session: AsyncSession, kind: str, source: str) -> bool:
     """Whether this source has caused a movement of this kind already."""
     mine = (LedgerTransaction.kind == kind, LedgerTransaction.source == source)
     return await session.scalar(select(LedgerTransaction.id).where(*mine)) is not None
+
+
+async def balance(session: AsyncSession, customer_id: int) -> dict[str, int]:
+    """What we owe a customer, in minor units by currency: the sum of entries. Below zero they owe us."""
+    return {money.currency: -money.minor for money in await held_on(session, f"customer:{customer_id}")}
 
 
 async def held_on(session: AsyncSession, account: str) -> list[Money]:

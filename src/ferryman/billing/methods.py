@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ValidationError
-from sqlalchemy import select
+from pydantic import SecretStr, ValidationError
+from sqlalchemy import ForeignKey, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ferryman.billing.provider import PaymentProvider, ProviderTools
+from ferryman.billing.provider import InHouse, Offered, ProviderTools, Told
+from ferryman.kit import log
 from ferryman.kit.db import Base
 from ferryman.kit.errors import Misconfigured
 from ferryman.kit.secrets import Vault
@@ -25,6 +26,19 @@ class Method(Base):
     sealed_config: Mapped[bytes]
 
 
+class ChosenWay(Base):
+    """What the operator has set for one of a provider's ways to pay; None = as the provider has it."""
+
+    __tablename__ = "payment_ways"
+
+    provider: Mapped[str] = mapped_column(ForeignKey("payment_methods.name"), primary_key=True)
+    code: Mapped[str] = mapped_column(primary_key=True)
+    enabled: Mapped[bool] = mapped_column(default=True)
+    position: Mapped[int] = mapped_column(default=0)
+    icon: Mapped[str | None]
+    title: Mapped[dict[str, Any] | None]
+
+
 async def enabled(session: AsyncSession) -> list[str]:
     """Names of the methods that are switched on, in the operator's order."""
     names = await session.scalars(select(Method.name).where(Method.enabled).order_by(Method.position, Method.name))
@@ -32,9 +46,9 @@ async def enabled(session: AsyncSession) -> list[str]:
 
 
 async def connect(
-    session: AsyncSession, name: str, installed: Mapping[str, type[PaymentProvider]], vault: Vault, tools: ProviderTools
-) -> PaymentProvider:
-    """The provider of that name, made with its stored configuration.
+    session: AsyncSession, name: str, installed: Mapping[str, type[Offered]], vault: Vault, tools: ProviderTools
+) -> Offered:
+    """The provider of that name, made with its stored configuration; one that has nothing to be told needs none stored.
 
     Raises Misconfigured when it is not installed, not configured, or configured wrongly.
     """
@@ -44,6 +58,8 @@ async def connect(
             f"No payment provider {name!r} is installed.", f"Installed are: {', '.join(sorted(installed))}."
         )
     method = await session.get(Method, name)
+    if method is None and issubclass(kind, (InHouse, Told)):
+        return kind(checked_config(kind, {}), tools)
     if method is None:
         raise Misconfigured(
             f"The payment provider {name!r} is not configured.", "Add it to the file for `ferryman apply`."
@@ -51,10 +67,10 @@ async def connect(
     return kind(checked_config(kind, vault.open(method.sealed_config)), tools)
 
 
-def checked_config(kind: type[PaymentProvider], values: dict[str, Any]) -> Any:
+def checked_config(kind: type[Offered], values: dict[str, Any]) -> Any:
     """The provider's own settings model. Raises Misconfigured that names each wrong field, never its value."""
     try:
-        return kind.Config.model_validate(values)
+        config = kind.Config.model_validate(values)
     except ValidationError as error:
         wrong = "; ".join(
             f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
@@ -63,3 +79,6 @@ def checked_config(kind: type[PaymentProvider], values: dict[str, Any]) -> Any:
         raise Misconfigured(
             f"The settings of {kind.name} are wrong ({wrong}).", "Correct them and apply again."
         ) from error
+    # A service may repeat in its answer what it was sent, and its answer is quoted in the log.
+    log.redactor.also_hide(value.get_secret_value() for _, value in config if isinstance(value, SecretStr))
+    return config

@@ -17,7 +17,10 @@ def language_of(code: str | None) -> str:
 
 
 class Customer(Base):
-    """`reachable` turns false when Telegram says that the person blocked the bot; access goes on all the same."""
+    """`reachable` turns false when Telegram says that the person blocked the bot; access goes on all the same.
+
+    `contact` is where receipts go: an e-mail address or a phone number, once it was asked for.
+    """
 
     __tablename__ = "customers"
 
@@ -26,6 +29,7 @@ class Customer(Base):
     first_name: Mapped[str] = mapped_column(default="")
     username: Mapped[str | None]
     language: Mapped[str]
+    contact: Mapped[str | None]
     banned: Mapped[bool] = mapped_column(default=False)
     reachable: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -19,6 +19,15 @@ async def of_customer(session: AsyncSession, customer_id: int) -> list[Subscript
     return list(found)
 
 
+async def of_ref(session: AsyncSession, customer_id: int, ref: str) -> Subscription:
+    """A customer's subscription of this ref. Raises NotFound for another's, or nobody's."""
+    mine = select(Subscription).where(Subscription.customer_id == customer_id, Subscription.ref == ref)
+    found = await session.scalar(mine)
+    if found is None:
+        raise NotFound("The customer holds no such subscription.")
+    return found
+
+
 async def by_token(session: AsyncSession, token: str) -> Subscription | None:
     """The subscription that a link's secret opens."""
     return await session.scalar(select(Subscription).where(Subscription.token == token))

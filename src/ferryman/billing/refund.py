@@ -1,0 +1,186 @@
+"""Refund: money that goes back, from the wish to the provider's last word. The writes here call out to nobody."""
+
+import enum
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ferryman.billing.order import Payment
+from ferryman.kit.db import LOCK, Base
+from ferryman.kit.money import Money
+from ferryman.kit.secrets import new_token
+
+# Seconds until an open refund is asked about for the n-th time; a bank may take days, so the last step repeats.
+ASKING_LADDER = (30, 60, 120, 300, 900, 3600)
+
+
+class State(enum.StrEnum):
+    """REQUESTED: committed, and whether the provider has it is unknown. SENT: it has, and has not decided yet."""
+
+    REQUESTED = "requested"
+    SENT = "sent"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+class Origin(enum.StrEnum):
+    """Who wanted it: somebody here, somebody in the provider's dashboard, or the payer's bank."""
+
+    OPERATOR = "operator"
+    PROVIDER = "provider"
+    CHARGEBACK = "chargeback"
+
+
+class Through(enum.StrEnum):
+    """How the money goes: through the provider, to the customer's balance, or by hand, outside of this program."""
+
+    PROVIDER = "provider"
+    BALANCE = "balance"
+    HAND = "hand"
+
+
+class Takes(enum.StrEnum):
+    """What goes with the money: time and traffic by its share, all that is unused, or nothing."""
+
+    SHARE = "share"
+    UNUSED = "unused"
+    NOTHING = "nothing"
+
+
+OPEN = (State.REQUESTED, State.SENT)
+# By hand means in its dashboard, or as good as that: the provider's account is what gets smaller.
+AT_PROVIDER = (Through.PROVIDER, Through.HAND)
+
+
+class Refund(Base):
+    """`whole`: it was all that was left of the payment, and is asked for as such. `policy` is what was shown before it
+    was made; `taken_seconds` and `taken_bytes` are what was taken of the access in the end. `reason` is the provider's
+    word for why it failed."""
+
+    __tablename__ = "refunds"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    ref: Mapped[str] = mapped_column(unique=True)
+    payment_id: Mapped[int] = mapped_column(ForeignKey("payments.id"), index=True)
+    provider: Mapped[str]
+    idempotency_key: Mapped[str] = mapped_column(unique=True)
+    external_id: Mapped[str | None]
+    state: Mapped[str] = mapped_column(default=State.REQUESTED)
+    minor: Mapped[int] = mapped_column(BigInteger)
+    currency: Mapped[str]
+    origin: Mapped[str]
+    through: Mapped[str]
+    whole: Mapped[bool]
+    takes: Mapped[str]
+    policy: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
+    taken_seconds: Mapped[int] = mapped_column(default=0, server_default="0")
+    taken_bytes: Mapped[int] = mapped_column(default=0, server_default="0")
+    by: Mapped[str]
+    why: Mapped[str]
+    reason: Mapped[str | None]
+    created_at: Mapped[datetime]
+    sent_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    ask_at: Mapped[datetime | None]
+    asked: Mapped[int] = mapped_column(default=0, server_default="0")
+
+    __table_args__ = (
+        UniqueConstraint("provider", "external_id"),
+        CheckConstraint("minor > 0", name="amount_positive"),
+        CheckConstraint("state IN ('requested', 'sent', 'succeeded', 'failed')", name="state_known"),
+        CheckConstraint("origin IN ('operator', 'provider', 'chargeback')", name="origin_known"),
+        CheckConstraint("through IN ('provider', 'balance', 'hand')", name="through_known"),
+        CheckConstraint("takes IN ('share', 'unused', 'nothing')", name="takes_known"),
+        CheckConstraint("taken_seconds >= 0 AND taken_bytes >= 0", name="taken_not_negative"),
+        CheckConstraint("(state IN ('succeeded', 'failed')) = (finished_at IS NOT NULL)", name="end_has_a_time"),
+        CheckConstraint("(state IN ('requested', 'sent')) = (ask_at IS NOT NULL)", name="asked_while_open"),
+        Index("ix_refunds_to_ask", "ask_at", postgresql_where=text("ask_at IS NOT NULL")),
+        Index("ix_refunds_finished_at", "finished_at", postgresql_where=text("state = 'succeeded'")),
+    )
+
+    @property
+    def amount(self) -> Money:
+        return Money(self.minor, self.currency)
+
+    @property
+    def open(self) -> bool:
+        return self.state in OPEN
+
+    def finish(self, state: State, now: datetime, reason: str | None = None) -> None:
+        """Nothing more is asked about it."""
+        self.state, self.finished_at, self.ask_at = state, now, None
+        self.reason = reason[:300] if reason else None
+
+    def ask_later(self, now: datetime) -> None:
+        """Put the next question one step further away."""
+        self.ask_at = now + timedelta(seconds=ASKING_LADDER[min(self.asked, len(ASKING_LADDER) - 1)])
+        self.asked += 1
+
+
+def new(payment: Payment, amount: Money, origin: Origin, through: Through, now: datetime, **more: Any) -> Refund:
+    """A refund that is asked for, to be committed before the provider is called."""
+    ref = new_token(12)
+    asked_at = now + timedelta(seconds=ASKING_LADDER[0])
+    return Refund(
+        **{
+            "ref": ref,
+            "payment_id": payment.id,
+            "provider": payment.provider,
+            "idempotency_key": ref,
+            "state": State.REQUESTED,
+            "minor": amount.minor,
+            "currency": amount.currency,
+            "origin": origin,
+            "through": through,
+            "whole": False,
+            "takes": Takes.SHARE,
+            "created_at": now,
+            "ask_at": asked_at,
+            "asked": 0,
+            "taken_seconds": 0,
+            "taken_bytes": 0,
+            **more,
+        }
+    )
+
+
+async def of_payment(session: AsyncSession, payment_id: int) -> list[Refund]:
+    """All of a payment's refunds, failed ones too, oldest first; locked with the payment's row by the caller."""
+    found = select(Refund).where(Refund.payment_id == payment_id).order_by(Refund.id)
+    return list(await session.scalars(found, execution_options={"populate_existing": True}))
+
+
+async def held(session: AsyncSession, refund_id: int) -> Refund:
+    """The refund, its row locked; the caller holds its payment's."""
+    return await session.get_one(Refund, refund_id, with_for_update=LOCK, populate_existing=True)
+
+
+async def due(session: AsyncSession, now: datetime, limit: int = 200) -> list[int]:
+    """Ids of the open refunds that it is time to ask about."""
+    found = await session.scalars(select(Refund.id).where(Refund.ask_at <= now).order_by(Refund.ask_at).limit(limit))
+    return list(found)
+
+
+def sum_of(refunds: Sequence[Refund], *states: State, through: Sequence[Through] = tuple(Through)) -> int:
+    """Minor units of those in one of these states that went, or are to go, one of these ways."""
+    return sum(one.minor for one in refunds if one.state in states and one.through in through)
+
+
+def meant(waiting: Sequence[Refund], grown_by: int) -> list[Refund]:
+    """Which open refunds of ours a provider has carried out, when it says only by how much its total has grown.
+
+    The largest part of that sum that open ones explain; the rest was made elsewhere. Which of two equal ones it was
+    does not matter: the sum is right, and is what is booked.
+    """
+    best: dict[int, list[Refund]] = {0: []}
+    for one in waiting:
+        best |= {
+            total + one.minor: [*chosen, one]
+            for total, chosen in list(best.items())
+            if total + one.minor <= grown_by and total + one.minor not in best
+        }
+    return best[max(best)]

@@ -1,0 +1,102 @@
+-- The operator's choice among a provider's ways to pay; without a row a way is as the provider has it, and on.
+CREATE TABLE payment_ways (
+    provider VARCHAR NOT NULL,
+    code VARCHAR NOT NULL,
+    enabled BOOLEAN NOT NULL,
+    position BIGINT NOT NULL,
+    icon VARCHAR,
+    title JSONB,
+    CONSTRAINT pk_payment_ways PRIMARY KEY (provider, code),
+    CONSTRAINT fk_payment_ways_provider FOREIGN KEY (provider) REFERENCES payment_methods (name)
+);
+
+ALTER TABLE customers ADD COLUMN contact VARCHAR;
+
+ALTER TABLE orders
+    ADD COLUMN kind VARCHAR DEFAULT 'purchase' NOT NULL,
+    ADD COLUMN quote JSONB DEFAULT '{}' NOT NULL,
+    ADD COLUMN subscription_id BIGINT,
+    ADD CONSTRAINT fk_orders_subscription_id FOREIGN KEY (subscription_id) REFERENCES subscriptions (id),
+    ADD CONSTRAINT ck_orders_kind_known CHECK (kind IN ('purchase', 'renewal', 'upgrade', 'gift')),
+    ADD CONSTRAINT ck_orders_upgrade_has_a_subscription CHECK (kind NOT IN ('renewal', 'upgrade') OR subscription_id IS NOT NULL);
+
+ALTER TABLE payments
+    ADD COLUMN way VARCHAR DEFAULT '' NOT NULL,
+    ADD COLUMN fee BIGINT,
+    ADD COLUMN charged_back BIGINT DEFAULT '0' NOT NULL,
+    ADD COLUMN details JSONB DEFAULT '{}' NOT NULL,
+    ADD CONSTRAINT ck_payments_charged_back_at_most_all CHECK (charged_back BETWEEN 0 AND minor - refunded);
+
+ALTER TABLE webhook_events
+    ADD COLUMN headers JSONB DEFAULT '{}' NOT NULL,
+    ADD COLUMN query VARCHAR DEFAULT '' NOT NULL,
+    ADD COLUMN fact JSONB,
+    ADD COLUMN trace JSONB DEFAULT '[]' NOT NULL,
+    ADD COLUMN redacted_at TIMESTAMP WITH TIME ZONE;
+CREATE INDEX ix_webhook_events_received_at ON webhook_events (received_at) WHERE redacted_at IS NULL;
+
+ALTER TABLE ledger_transactions ADD COLUMN details JSONB DEFAULT '{}' NOT NULL;
+
+-- Every change of a subscription's end that is no grant, and who made it. `cause` happens once per `kind`.
+CREATE TABLE adjustments (
+    id BIGSERIAL NOT NULL,
+    subscription_id BIGINT NOT NULL,
+    kind VARCHAR NOT NULL,
+    cause VARCHAR NOT NULL,
+    ended_before TIMESTAMP WITH TIME ZONE NOT NULL,
+    ends_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    by VARCHAR NOT NULL,
+    why VARCHAR NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_adjustments PRIMARY KEY (id),
+    CONSTRAINT fk_adjustments_subscription_id FOREIGN KEY (subscription_id) REFERENCES subscriptions (id),
+    CONSTRAINT uq_adjustments_cause_kind UNIQUE (cause, kind)
+);
+CREATE INDEX ix_adjustments_subscription_id ON adjustments (subscription_id);
+-- What staff changed before there was this table counts as explained.
+INSERT INTO adjustments (subscription_id, kind, cause, ended_before, ends_at, by, why, created_at)
+    SELECT s.id, 'taken_over', 'subscription:' || s.ref, s.ends_at, s.ends_at, 'system', 'as it was found by the upgrade', now()
+    FROM subscriptions s WHERE NOT EXISTS (SELECT 1 FROM grants g WHERE g.subscription_id = s.id AND g.ends_at = s.ends_at);
+
+-- "Key without money", the twin of "money without key": time that no grant and no adjustment explains.
+CREATE VIEW key_without_money AS
+SELECT s.id AS subscription_id, s.ref, s.ends_at, explained.ends_at AS explained_until
+FROM subscriptions s
+LEFT JOIN LATERAL (
+    SELECT max(ends_at) AS ends_at FROM (
+        SELECT ends_at, rank() OVER (ORDER BY created_at DESC) AS newest FROM (
+            SELECT ends_at, created_at FROM grants WHERE subscription_id = s.id
+            UNION ALL SELECT ends_at, created_at FROM adjustments WHERE subscription_id = s.id
+        ) AS causes
+    ) AS latest WHERE newest = 1
+) AS explained ON true
+WHERE s.ends_at > coalesce(s.frozen_at, now()) AND s.ends_at > coalesce(explained.ends_at, '-infinity');
+
+-- What the comparison with a provider's own list found: theirs and not ours, ours and not theirs, or not the same.
+CREATE TABLE bank_findings (
+    id BIGSERIAL NOT NULL,
+    provider VARCHAR NOT NULL,
+    external_id VARCHAR NOT NULL,
+    kind VARCHAR NOT NULL,
+    payment_ref VARCHAR,
+    minor BIGINT NOT NULL,
+    currency VARCHAR NOT NULL,
+    what VARCHAR NOT NULL,
+    found_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    seen_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    resolved_at TIMESTAMP WITH TIME ZONE,
+    told_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_bank_findings PRIMARY KEY (id),
+    CONSTRAINT uq_bank_findings_provider_external_id_kind UNIQUE (provider, external_id, kind),
+    CONSTRAINT ck_bank_findings_kind_known CHECK (kind IN ('unknown_here', 'unknown_there', 'differs'))
+);
+-- The last comparison of each provider that came to its end.
+CREATE TABLE bank_comparisons (
+    provider VARCHAR NOT NULL,
+    compared_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    theirs BIGINT NOT NULL,
+    ours BIGINT NOT NULL,
+    recovered BIGINT NOT NULL,
+    CONSTRAINT pk_bank_comparisons PRIMARY KEY (provider)
+);
+CREATE INDEX ix_payments_created_at ON payments (created_at);
