@@ -21,6 +21,8 @@ METHODS = frozenset(
 TEST_SHOP_METHODS = frozenset({"bank_card", "yoo_money"})
 LIMITS_RUB = {"bank_card": (1, 350_000), "sber_loan": (3_000, 1_500_000)}
 USUAL_LIMITS_RUB = (1, 700_000)
+# Money that is transferred at once cannot be held first.
+WITHOUT_HOLD = frozenset({"sbp"})
 CONFIRMATIONS = frozenset({"redirect", "qr", "embedded", "external", "mobile_application"})
 
 
@@ -60,6 +62,8 @@ def new_payment(body: Body, currency: str, test: bool) -> None:
     for flag in ("capture", "save_payment_method"):
         if not isinstance(body.get(flag, False), bool):
             raise invalid(flag, f"{flag} must be true or false")
+    if method in WITHOUT_HOLD and not body.get("capture", False):
+        raise invalid("capture", f"{method} cannot be held: capture must be true")
     metadata(body.get("metadata", {}))
     receipt(body.get("receipt"))
     if "payment_method_id" in body:

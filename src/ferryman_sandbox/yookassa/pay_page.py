@@ -20,7 +20,7 @@ from ferryman_sandbox.yookassa.shop import Shop
 HERE = Path(__file__).parent
 PAGE = Template((HERE / "pay.html").read_text(encoding="utf-8"))
 STYLE = (HERE / "pay.css").read_text(encoding="utf-8")
-OFFERED = ("bank_card", "sbp", "yoo_money")
+OFFERED = ("bank_card", "sbp", "sberbank", "tinkoff_bank", "yoo_money")
 SYMBOLS = {"RUB": "₽", "EUR": "€", "USD": "$"}
 CARE = {"Cache-Control": "no-store", "X-Emulator": "1", "Referrer-Policy": "no-referrer"}
 

@@ -149,5 +149,9 @@ def payment_method(kind: str, id_: str, saved: bool) -> Json:
             method |= {"title": "YooMoney wallet 410011758831136", "account_number": "410011758831136"}
         case "sbp":
             bank = {"bank_id": "100000000111", "bic": "044525225"}
-            method |= {"sbp_operation_id": secrets.token_hex(16).upper(), "payer_bank_details": bank}
+            method |= {"title": "SBP", "sbp_operation_id": secrets.token_hex(16).upper(), "payer_bank_details": bank}
+        case "sberbank":
+            method |= {"title": "SberPay *4477", "phone": "79000000000"}
+        case "tinkoff_bank":
+            method |= {"title": "T-Pay *4477"}
     return method

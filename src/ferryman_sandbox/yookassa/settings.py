@@ -5,17 +5,26 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from ferryman_sandbox.store import Store
+from ferryman_sandbox.yookassa.payment import PAYER_REASONS
 
 REFUND_MODES = ("succeeded", "pending")
+CHARGE_MODES = ("succeeded", "pending", *PAYER_REASONS)
 
 
 @dataclass
 class Settings:
-    """`refunds` = "pending" leaves new refunds undecided; `source` is the loopback address notifications come from."""
+    """`source` is the loopback address that notifications come from.
+
+    `refunds` = "pending" leaves new refunds undecided. `charges` is what becomes of charging a saved method: it is
+    paid, left pending, or declined for the reason named. `keeping` off: methods may not be saved, as in a live shop
+    that has not agreed upon it with the service.
+    """
 
     notify_url: str = ""
     test: bool = False
     refunds: str = "succeeded"
+    charges: str = "succeeded"
+    keeping: bool = True
     source: str = "127.0.0.1"
 
     @classmethod
@@ -36,8 +45,11 @@ class Settings:
         new = asdict(self) | given
         if new["refunds"] not in REFUND_MODES:
             raise ValueError(f"refunds must be one of {', '.join(REFUND_MODES)}")
-        if type(new["test"]) is not bool:
-            raise ValueError("test must be true or false")
+        if new["charges"] not in CHARGE_MODES:
+            raise ValueError(f"charges must be one of {', '.join(CHARGE_MODES)}")
+        for switch in ("test", "keeping"):
+            if type(new[switch]) is not bool:
+                raise ValueError(f"{switch} must be true or false")
         if not ipaddress.ip_address(new["source"]).is_loopback:
             raise ValueError("source must be a loopback address")
         for name, value in new.items():

@@ -48,6 +48,8 @@ class Shop:
     def create(self, body: Json, site: str) -> Payment:
         """A new payment; a saved method is charged at once. Raises ApiError. `site` is where the pay page lives."""
         checks.new_payment(body, self.currency, self.settings.test)
+        if body.get("save_payment_method") and not self.settings.keeping:
+            raise ApiError(403, "Recurring payments are not enabled for this shop")
         payment = self._build(body, site)
         self._keep(payment)
         if "payment_method_id" in body:
@@ -81,6 +83,7 @@ class Shop:
     def refund(self, body: Json) -> Json:
         """Take money back to the payer: decided at once, or left pending when the settings say so."""
         checks.metadata(body.get("metadata", {}))
+        checks.receipt(body.get("receipt"))
         if len(str(body.get("description", ""))) > 250:
             raise invalid("description", "description must be at most 250 characters")
         value = checks.amount(body.get("amount"), self.currency)
@@ -97,6 +100,8 @@ class Shop:
             "amount": money(value, self.currency),
             "created_at": iso(self._now()),
         } | {name: body[name] for name in ("description", "metadata") if name in body}
+        if "receipt" in body:
+            refund["receipt_registration"] = "pending"
         self._store.put("refund", refund["id"], refund)
         return self.settle_refund(refund["id"]) if self.settings.refunds == "succeeded" else refund
 
@@ -208,10 +213,11 @@ class Shop:
         if method is None:
             self._forget(payment)
             raise invalid("payment_method_id", "no such saved method")
-        if method["status"] == "active":
+        verdict = self.settings.charges if method["status"] == "active" else "permission_revoked"
+        if verdict == "succeeded":
             self._confirm(payment, method, capture=True)
-        else:
-            payment.cancel("yoo_money", "permission_revoked")
+        elif verdict != "pending":
+            payment.cancel("yoo_money" if verdict == "permission_revoked" else "payment_network", verdict)
             self._changed(payment, "payment.canceled")
 
     def _confirm(self, payment: Payment, method: Json, capture: bool) -> Payment:

@@ -20,10 +20,11 @@ from tests.billing.providers.yookassa_wire import ID, PAGE_URL, at, payment, ref
 def test_it_is_a_payment_provider(shop: YooKassa) -> None:
     provider: PaymentProvider = shop
     assert provider.title == {"ru": "Банковская карта, СБП", "en": "Card or SBP"}
-    assert (provider.icon, provider.acknowledgement) == ("💳", (200, ""))
+    assert (provider.icon, provider.answer(None)) == ("💳", (400, ""))
 
 
 async def test_a_creation_is_signed_keyed_captured_and_written_in_kopecks(shop: YooKassa, api: Recorder) -> None:
+    """1: Basic credentials, JSON, the key, capture, "199.00" for 199."""
     request = a_request("199")
     opened = await shop.open(request)
     sent = api.received[0]
@@ -43,6 +44,7 @@ async def test_a_creation_is_signed_keyed_captured_and_written_in_kopecks(shop: 
 
 
 async def test_a_repeat_is_the_same_bytes_under_the_same_key(shop: YooKassa, api: Recorder) -> None:
+    """5: 500, 500, 200 under one key; how far apart is up to the caller."""
     request = a_request()
     api.say(Scripted(500, {"type": "error"}), Scripted(500), Scripted(200, payment()))
     for _ in range(2):
@@ -55,6 +57,7 @@ async def test_a_repeat_is_the_same_bytes_under_the_same_key(shop: YooKassa, api
 
 
 async def test_a_description_is_cut_to_what_the_api_takes(world: World) -> None:
+    """8."""
     opened = await world.provider.open(world.request(description="щ" * 129))
     assert world.control is not None
     shown = (await world.control.payments())[0]
@@ -64,6 +67,7 @@ async def test_a_description_is_cut_to_what_the_api_takes(world: World) -> None:
 async def test_metadata_is_strings_and_the_amount_has_two_digits_whatever_is_bought(
     shop: YooKassa, api: Recorder
 ) -> None:
+    """9."""
     for minor, written in ((1, "0.01"), (100, "1.00"), (35_000_000, "350000.00")):
         await shop.open(replace(a_request(), amount=Money(minor, "RUB")))
         body = json.loads(api.received[-1].body)
@@ -86,6 +90,7 @@ async def test_what_cannot_be_collected_never_leaves(shop: YooKassa, api: Record
 
 
 async def test_the_same_key_for_another_sum_is_a_conflict_and_makes_nothing(world: World, control: Control) -> None:
+    """3."""
     request = world.request()
     await world.provider.open(request)
     with pytest.raises(Conflict):
@@ -104,6 +109,7 @@ async def test_five_hundred_twice_then_one_payment(world: World, control: Contro
 
 
 async def test_processing_says_when_to_ask_again_in_milliseconds(shop: YooKassa, api: Recorder) -> None:
+    """6: 1800 is 1.8 s."""
     api.say(Scripted(202, {"type": "processing", "description": "Wait.", "retry_after": 1800}))
     with pytest.raises(Busy) as busy:
         await shop.open(a_request())
@@ -181,7 +187,8 @@ async def test_a_payment_that_needs_no_payer_any_more_has_no_page(shop: YooKassa
     ("changes", "state", "reason"),
     [
         ({}, PaymentState.PENDING, None),
-        ({"status": "waiting_for_capture", "paid": True}, PaymentState.PENDING, "waiting_for_capture"),
+        ({"status": "waiting_for_capture", "paid": True}, PaymentState.HELD, None),
+        ({"status": "waiting_for_capture", "paid": False}, PaymentState.PENDING, "waiting_for_capture but not paid"),
         ({"status": "succeeded", "paid": True}, PaymentState.SUCCEEDED, None),
         ({"status": "succeeded", "paid": False}, PaymentState.PENDING, "succeeded but not paid"),
         ({"status": "succeeded", "paid": "true"}, PaymentState.PENDING, "succeeded but not paid"),
@@ -210,7 +217,8 @@ async def test_only_succeeded_and_paid_is_success(
         ({"value": "199.00", "currency": "RUB"}, Money(0, "RUB")),
         ({"value": "500.00", "currency": "RUB"}, None),
         ({"value": "1.00", "currency": "USD"}, None),
-        ({"value": 191.04, "currency": "RUB"}, None),
+        ({"value": 191.04, "currency": "RUB"}, Money(796, "RUB")),
+        ({"value": True, "currency": "RUB"}, None),
         ("191.04", None),
     ],
 )
@@ -251,8 +259,10 @@ async def test_a_payment_that_is_not_ours_has_no_ref(shop: YooKassa, api: Record
 
 
 async def test_a_test_payment_in_a_live_shop_is_reported_as_one(world: World, control: Control) -> None:
+    """18."""
     live = at(control, SystemClock(), test=False)
     opened = await live.open(world.request())
+    assert opened.external_id is not None
     await control.pay(opened.external_id)
     fact = await live.look_up(opened.external_id)
     assert (fact.test, live.test_mode) == (True, False)
@@ -261,24 +271,25 @@ async def test_a_test_payment_in_a_live_shop_is_reported_as_one(world: World, co
 
 
 async def test_the_fee_of_a_paid_payment_comes_with_it(world: World, control: Control) -> None:
-    opened = await world.provider.open(world.request())
-    await control.pay(opened.external_id)
-    fee = (await world.provider.look_up(opened.external_id)).fee
+    _, fact = await world.paid()
+    fee = fact.fee
     assert fee is not None
     assert 0 < fee.minor < 19900
 
 
 async def test_a_held_payment_is_not_yet_success(world: World, control: Control) -> None:
-    opened = await world.provider.open(world.request())
-    await control.post(f"payments/{opened.external_id}/wait")
-    fact = await world.provider.look_up(opened.external_id)
-    assert (fact.state, fact.reason) == (PaymentState.PENDING, "waiting_for_capture")
+    """21."""
+    external_id = await world.opened()
+    await control.post(f"payments/{external_id}/wait")
+    fact = await world.provider.look_up(external_id)
+    assert (fact.state, fact.reason) == (PaymentState.HELD, None)
 
 
 async def test_nobody_pays_for_an_hour_and_the_payment_is_over(world: World, control: Control) -> None:
-    opened = await world.provider.open(world.request())
+    """19."""
+    external_id = await world.opened()
     await control.post("clock", {"advance": 3601})
-    fact = await world.provider.look_up(opened.external_id)
+    fact = await world.provider.look_up(external_id)
     assert (fact.state, fact.reason) == (PaymentState.CANCELLED, "expired_on_confirmation")
 
 

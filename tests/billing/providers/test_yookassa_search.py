@@ -6,7 +6,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from ferryman.billing.provider import PaymentState
-from ferryman.billing.providers.yookassa import PAGE, SEARCH_PAGES, YooKassa
+from ferryman.billing.providers.yookassa import YooKassa
+from ferryman.billing.providers.yookassa.api import PAGE
+from ferryman.billing.providers.yookassa.provider import SEARCH_PAGES
 from ferryman.kit.errors import Busy, Unreachable
 from tests.billing.providers.recorder import Recorder, Scripted
 from tests.billing.providers.worlds import Control, World, a_request, days_from_now
@@ -25,19 +27,19 @@ async def test_an_old_payment_is_found_behind_a_page_of_newer_ones(world: World)
 
 async def test_of_two_payments_under_one_ref_the_paid_one_is_found(world: World, control: Control) -> None:
     request = world.request()
-    paid = await world.provider.open(request)
+    paid = await world.id_of(await world.provider.open(request), request)
     await world.provider.open(replace(request, idempotency_key=f"{request.ref}-2"))
-    await control.pay(paid.external_id)
+    await control.pay(paid)
     found = await world.provider.find(request)
     assert found is not None
-    assert (found.external_id, found.state) == (paid.external_id, PaymentState.SUCCEEDED)
+    assert (found.external_id, found.state) == (paid, PaymentState.SUCCEEDED)
 
 
 async def test_of_a_dead_and_a_waiting_payment_the_waiting_one_is_found(world: World, control: Control) -> None:
     request = world.request()
     waiting = await world.provider.open(request)
-    dead = await world.provider.open(replace(request, idempotency_key=f"{request.ref}-2"))
-    await control.decline(dead.external_id)
+    dead = await world.opened(ref=request.ref, idempotency_key=f"{request.ref}-2")
+    await control.decline(dead)
     found = await world.provider.find(request)
     assert found is not None
     assert found.external_id == waiting.external_id

@@ -8,7 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from ferryman.billing.provider import ProviderTools
-from ferryman.billing.providers.yookassa import ShopConfig, YooKassa
+from ferryman.billing.providers.yookassa import YooKassa
+from ferryman.billing.providers.yookassa.settings import ShopConfig
 from ferryman.kit.clock import SystemClock
 from ferryman.kit.errors import Misconfigured
 from ferryman.kit.http import Http
@@ -70,7 +71,7 @@ def test_an_emulator_is_refused_outside_the_sandbox(http: Http, base: str) -> No
         ({"api_base": "ftp://api.example"}, "must be an address"),
         ({"api_base": "https://user:pw@api.example/v3"}, "must be an address"),
         ({"receipt": {"vat_code": 13, "email": "a@b"}}, "vat_code"),
-        ({"receipt": {"vat_code": 1}}, "email"),
+        ({"receipt": {"vat_code": 1, "email": "no address"}}, "email"),
         ({"surprise": 1}, "surprise"),
     ],
 )

@@ -3,7 +3,8 @@
 from typing import Any
 
 from ferryman.billing.provider import ProviderTools
-from ferryman.billing.providers.yookassa import ShopConfig, YooKassa
+from ferryman.billing.providers.yookassa import YooKassa
+from ferryman.billing.providers.yookassa.settings import ShopConfig
 from ferryman.kit.clock import Clock
 from tests.billing.providers.recorder import Scripted
 from tests.billing.providers.worlds import EMULATED_KEY, Control

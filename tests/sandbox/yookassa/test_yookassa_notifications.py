@@ -196,7 +196,18 @@ async def test_notifications_come_from_the_address_the_settings_name(till: Till,
     assert ear.sources == ["127.0.0.7"]
 
 
-@pytest.mark.parametrize("given", [{"source": "8.8.8.8"}, {"test": 1}, {"refunds": "maybe"}, {"colour": "red"}, [1]])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"source": "8.8.8.8"},
+        {"test": 1},
+        {"keeping": "no"},
+        {"refunds": "maybe"},
+        {"charges": "free"},
+        {"colour": "red"},
+        [1],
+    ],
+)
 async def test_a_wrong_setting_is_refused_and_changes_nothing(till: Till, given: object) -> None:
     before = await till.emu("/settings", method="GET")
     assert (await till.emu("/settings", given))[0] == 400

@@ -57,6 +57,14 @@ async def test_the_chosen_method_pays(till: Till, url: str) -> None:
     assert (await till.read(url.rsplit("/", 1)[1]))["payment_method"]["type"] == "sbp"
 
 
+async def test_every_way_to_pay_is_offered_unless_it_is_a_test_shop(till: Till, url: str) -> None:
+    offered = r'name="method" value="(\w+)"'
+    page = (await look(till, url))[1]
+    assert re.findall(offered, page) == ["bank_card", "sbp", "sberbank", "tinkoff_bank", "yoo_money"]
+    await till.emu("/settings", {"test": True})
+    assert re.findall(offered, (await look(till, url))[1]) == ["bank_card", "yoo_money"]
+
+
 async def test_a_method_that_was_not_offered_becomes_the_card(till: Till, url: str) -> None:
     await press(till, url, action="pay", method="barter")
     assert (await till.read(url.rsplit("/", 1)[1]))["payment_method"]["type"] == "bank_card"

@@ -172,7 +172,7 @@ async def test_a_paid_payment_shows_who_paid_and_what_reaches_the_shop(till: Til
     assert "captured_at" in payment
 
 
-@pytest.mark.parametrize("kind", ["yoo_money", "sbp", "tinkoff_bank"])
+@pytest.mark.parametrize("kind", ["yoo_money", "sbp", "tinkoff_bank", "sberbank"])
 async def test_the_method_chosen_by_the_shop_is_the_one_that_paid(till: Till, kind: str) -> None:
     payment = await till.paid(payment_method_data={"type": kind})
     assert payment["payment_method"]["type"] == kind
@@ -293,6 +293,33 @@ async def test_a_withdrawn_permission_cancels_the_charge(till: Till) -> None:
     charged = await till.create(confirmation=None, payment_method_id=method["id"])
     assert charged["status"] == "canceled"
     assert charged["cancellation_details"]["reason"] == "permission_revoked"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "status", "reason"),
+    [("succeeded", "succeeded", None), ("pending", "pending", None), ("card_expired", "canceled", "card_expired")],
+)
+async def test_what_becomes_of_a_charge_can_be_ordered(
+    till: Till, verdict: str, status: str, reason: str | None
+) -> None:
+    method = (await till.paid(save_payment_method=True))["payment_method"]
+    await till.emu("/settings", {"charges": verdict})
+    charged = await till.create(confirmation=None, payment_method_id=method["id"])
+    assert charged["status"] == status
+    assert charged.get("cancellation_details", {}).get("reason") == reason
+    assert (await till.read(charged["id"]))["status"] == status
+
+
+async def test_a_shop_that_may_not_keep_methods_is_told_so(till: Till) -> None:
+    await till.emu("/settings", {"keeping": False})
+    status, error = await till.post("/payments", order(save_payment_method=True))
+    assert (status, error["code"]) == (403, "forbidden")
+    assert (await till.create())["status"] == "pending"
+
+
+async def test_sbp_cannot_be_held(till: Till) -> None:
+    status, error = await till.post("/payments", order(payment_method_data={"type": "sbp"}, capture=None))
+    assert (status, error["parameter"]) == (400, "capture")
 
 
 async def test_the_answer_lost_after_creation_is_found_again_by_its_key(till: Till) -> None:

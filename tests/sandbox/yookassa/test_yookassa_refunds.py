@@ -93,6 +93,16 @@ async def test_a_pending_refund_can_succeed_once(till: Till, ear: Ear) -> None:
     await until(lambda: ear.events().count("refund.succeeded") == 1)
 
 
+async def test_a_refund_may_bring_a_receipt_and_a_bad_one_is_refused(till: Till) -> None:
+    payment = await till.paid()
+    item = {"description": "30 days", "quantity": 1, "amount": back(payment, "1.00")["amount"], "vat_code": 1}
+    receipt = {"customer": {"phone": "79000000000"}, "items": [item]}
+    status, refund = await till.post("/refunds", back(payment, "1.00") | {"receipt": receipt})
+    assert (status, refund["receipt_registration"]) == (200, "pending")
+    status, error = await till.post("/refunds", back(payment, "1.00") | {"receipt": receipt | {"customer": {}}})
+    assert (status, error["parameter"]) == (400, "receipt.customer")
+
+
 async def test_a_refund_by_hand_in_the_cabinet_arrives_as_a_notification(till: Till, ear: Ear) -> None:
     payment = await till.paid()
     status, refund = await till.emu("/refund", {"payment_id": payment["id"], "amount": "50.00"})
