@@ -1,0 +1,264 @@
+"""The port's verbs, in Stripe's words."""
+
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+from pydantic import BaseModel
+
+import ferryman.billing.providers.stripe.shapes as shapes
+from ferryman.billing.provider import (
+    Claim,
+    Fact,
+    Opened,
+    PaymentRequest,
+    PaymentState,
+    ProviderTools,
+    RawWebhook,
+    RefundFact,
+    RefundRequest,
+    Way,
+)
+from ferryman.billing.providers.stripe.api import AlreadyRefunded, Api
+from ferryman.billing.providers.stripe.settings import REAL_API, AccountConfig
+from ferryman.billing.providers.stripe.shapes import INTENT, SESSION, Json
+from ferryman.billing.providers.stripe.webhook import claim_of, must_be_signed
+from ferryman.kit import remote
+from ferryman.kit.errors import Misconfigured, NotFound, Refused, Unreachable
+from ferryman.kit.money import Money
+
+# Those where Stripe's smallest unit is ours; it knows more.
+CURRENCIES: tuple[str, ...] = (
+    "EUR",
+    "USD",
+    "GBP",
+    "RUB",
+    "PLN",
+    "CZK",
+    "RON",
+    "SEK",
+    "NOK",
+    "DKK",
+    "CHF",
+    "TRY",
+    "ILS",
+)
+CURRENCIES += ("AED", "KZT", "GEL", "AMD", "UAH", "CAD", "AUD", "INR", "BRL", "JPY")
+# Stripe's published minima, as far as it names them.
+LEAST = {"EUR": 50, "USD": 50, "GBP": 30, "PLN": 200, "CZK": 1500, "RON": 200, "SEK": 300, "NOK": 300, "DKK": 250}
+LEAST |= {"CHF": 50, "AED": 200, "CAD": 50, "AUD": 50, "INR": 50, "BRL": 50, "JPY": 50}
+LONGEST_KEY = 255
+CLOCKS_APART = timedelta(hours=1)
+SESSION_LIFE = timedelta(hours=24)
+
+
+class Stripe:
+    """The provider. `open` answers an empty `pay_url` when the session it finds again has nothing left to pay."""
+
+    name: ClassVar[str] = "stripe"
+    title: ClassVar[Mapping[str, str]] = {"ru": "Банковская карта (Stripe)", "en": "Card (Stripe)"}
+    icon: ClassVar[str] = "💳"
+    currencies: ClassVar[tuple[str, ...]] = CURRENCIES
+    ways: ClassVar[tuple[Way, ...]] = (Way("", icon, title, least=LEAST, keeps=True),)
+    partly: ClassVar[bool] = True
+    Config: ClassVar[type[BaseModel]] = AccountConfig
+
+    def __init__(self, config: AccountConfig, tools: ProviderTools) -> None:
+        """Raises Misconfigured for an emulator's address or a test key outside the sandbox."""
+        self._config = config
+        self._tools = tools
+        self._api = Api(config, tools.http)
+        remote.refuse_play("Stripe", config.api_base, REAL_API, sandbox=tools.sandbox, play_money=self.test_mode)
+
+    @property
+    def test_mode(self) -> bool:
+        return "_test_" in self._config.secret_key.get_secret_value()[:8]
+
+    @property
+    def needs_contact(self) -> bool:
+        return False
+
+    def answer(self, claim: Claim | None) -> tuple[int, str]:
+        """A wrong signature shows up red in the dashboard, and is sent again for days: time to mend the secret."""
+        return (200, "") if claim is not None else (400, "")
+
+    async def open(self, request: PaymentRequest) -> Opened:
+        """Raises Conflict when the key was used for another body: settings or order changed since the first try."""
+        self._must_be_collectable(request)
+        session = await self._api.post(
+            "/checkout/sessions", shapes.creation(request, self._return_url(request)), request.idempotency_key
+        )
+        return Opened(shapes.id_of(session, SESSION), shapes.pay_url(session))
+
+    def read_webhook(self, raw: RawWebhook) -> Claim:
+        """An event that is about no payment is a Claim on its own id: one that is refused would be sent for days."""
+        must_be_signed(raw, self._config, self._tools.clock.now())
+        return claim_of(raw)
+
+    async def look_up(self, external_id: str) -> Fact:
+        """Takes the id of a session, and of a PaymentIntent: the Fact is then its session's, if it has one."""
+        if INTENT.fullmatch(external_id):
+            return await self._look_up_intent(external_id)
+        if not SESSION.fullmatch(external_id):
+            raise NotFound("Stripe has no payment of that id: it is not shaped like one.")
+        session = await self._api.get(f"/checkout/sessions/{external_id}", {"expand[]": shapes.BOOKS})
+        if shapes.id_of(session, SESSION) != external_id:
+            raise Unreachable("Stripe's answer speaks of another session.")
+        return await self._fact(session)
+
+    async def find(self, request: PaymentRequest) -> Fact | None:
+        """Looks through what was created since the request was placed: Stripe's own search lags behind.
+
+        Raises Busy when there is more than it is willing to read: the answer would not be certain.
+        """
+        since = request.placed_at - CLOCKS_APART
+        found = [
+            await self._fact(thing) async for thing in self._created(since, None) if shapes.ref_of(thing) == request.ref
+        ]
+        order = (PaymentState.SUCCEEDED, PaymentState.PENDING, PaymentState.CANCELLED)
+        return min(found, key=lambda fact: order.index(fact.state), default=None)
+
+    async def charge(self, request: PaymentRequest, token: str) -> Fact:
+        """A decline is a Fact that is CANCELLED, its reason the bank's word for it."""
+        instrument = shapes.TOKEN.fullmatch(token)
+        if instrument is None:
+            raise Refused("This is no card that Stripe keeps.")
+        self._must_be_collectable(request)
+        body = shapes.charging(request, customer=instrument[1], card=instrument[2])
+        return await self._fact(await self._api.post("/payment_intents", body, request.idempotency_key))
+
+    async def refund(self, request: RefundRequest) -> RefundFact:
+        intent_id = await self._intent_of(request.payment_external_id)
+        if intent_id is None:
+            raise Refused("Nothing was paid in that session, so there is nothing to give back.")
+        body = {
+            "payment_intent": intent_id,
+            "reason": "requested_by_customer",
+            "metadata[refund_id]": request.ref,
+            "metadata[payment_id]": request.payment_ref,
+        }
+        if not request.whole:
+            body["amount"] = str(request.amount.minor)
+        try:
+            refund = await self._api.post("/refunds", body, request.idempotency_key)
+        except AlreadyRefunded:
+            done = await self._refunds_of(intent_id)
+            if not done:
+                raise
+            refund = next(
+                (one for one in done if shapes.part(one, "metadata").get("refund_id") == request.ref), done[0]
+            )
+        return shapes.refund_fact(refund, request)
+
+    async def look_up_refund(self, request: RefundRequest, external_id: str | None) -> RefundFact | None:
+        """Looked for among the refunds of its payment, by our ref or by its id."""
+        intent_id = await self._intent_of(request.payment_external_id)
+        for refund in await self._refunds_of(intent_id) if intent_id is not None else ():
+            if refund.get("id") == external_id or shapes.part(refund, "metadata").get("refund_id") == request.ref:
+                return shapes.refund_fact(refund, request)
+        return None
+
+    async def listed(self, since: datetime, until: datetime) -> AsyncIterator[Fact]:
+        """Sessions live for a day, so those from a day before may have been paid in this time."""
+        async for thing in self._created(since - SESSION_LIFE, until):
+            yield await self._fact(thing)
+
+    async def check(self) -> str:
+        """Raises Misconfigured when key and account disagree on whether the money is real."""
+        live = (await self._api.get("/balance")).get("livemode")
+        if live is not (not self.test_mode):
+            raise Misconfigured("Stripe's key and its account disagree on whether money is real.", "Use another key.")
+        return f"Stripe accepts the key ({'test' if self.test_mode else 'real'} money)."
+
+    def _must_be_collectable(self, request: PaymentRequest) -> None:
+        if not 1 <= len(request.idempotency_key) <= LONGEST_KEY or not shapes.REF.fullmatch(request.ref):
+            raise Refused("An idempotency key for Stripe is 1 to 255 characters.")
+        if request.amount.currency not in self.currencies or request.amount.minor <= 0:
+            raise Refused(f"Stripe cannot collect {request.amount}.")
+
+    def _return_url(self, request: PaymentRequest) -> str:
+        return_url = remote.page_address(self._config.return_url or request.return_url)
+        if not return_url:
+            raise Misconfigured("Stripe must know where the payer returns.", "Set return_url in its settings.")
+        return return_url
+
+    async def _look_up_intent(self, intent_id: str) -> Fact:
+        asked = {"payment_intent": intent_id, "limit": "1", "expand[]": f"data.{shapes.BOOKS}"}
+        sessions = shapes.items(await self._api.get("/checkout/sessions", asked))
+        if sessions:
+            return await self._fact(sessions[0])
+        expand = {"expand[]": shapes.BOOKS.partition(".")[2]}
+        intent = await self._api.get(f"/payment_intents/{intent_id}", expand)
+        if shapes.id_of(intent, INTENT) != intent_id:
+            raise Unreachable("Stripe's answer speaks of another payment.")
+        return await self._fact(intent)
+
+    async def _intent_of(self, external_id: str) -> str | None:
+        """The PaymentIntent of a session; None while nobody has tried to pay."""
+        if INTENT.fullmatch(external_id):
+            return external_id
+        if not SESSION.fullmatch(external_id):
+            raise NotFound("Stripe has no payment of that id: it is not shaped like one.")
+        session = await self._api.get(f"/checkout/sessions/{external_id}")
+        return remote.matching(session.get("payment_intent"), INTENT)
+
+    async def _refunds_of(self, intent_id: str) -> list[Json]:
+        return [one async for one in self._api.pages("/refunds", {"payment_intent": intent_id})]
+
+    async def _created(self, since: datetime, until: datetime | None) -> AsyncIterator[Json]:
+        """Sessions, then the intents that came of none: charges of kept cards."""
+        asked = {"created[gte]": str(int(since.timestamp()))}
+        if until is not None:
+            asked["created[lte]"] = str(int(until.timestamp()) + 1)
+        async for session in self._api.pages("/checkout/sessions", asked | {"expand[]": f"data.{shapes.BOOKS}"}):
+            if session.get("mode") == "payment":
+                yield session
+        books = shapes.BOOKS.partition(".")[2]
+        async for intent in self._api.pages("/payment_intents", asked | {"expand[]": f"data.{books}"}):
+            if shapes.part(intent, "metadata").get("born") == "charge":
+                yield intent
+
+    async def _fact(self, thing: Json) -> Fact:
+        """Of a session or of a charge's PaymentIntent. Raises Unreachable when it lacks what every one has."""
+        is_session = thing.get("object") == "checkout.session"
+        intent = shapes.part(thing, "payment_intent") if is_session else thing
+        charge = shapes.part(intent, "latest_charge")
+        live, amount = thing.get("livemode"), shapes.money(thing.get("amount_total" if is_session else "amount"), thing)
+        if amount is None or not isinstance(live, bool) or not isinstance(thing.get("status"), str):
+            raise Unreachable("Stripe's answer about a payment cannot be read.")
+        state, reason = shapes.session_state(thing, intent) if is_session else shapes.intent_state(intent)
+        fact = Fact(
+            shapes.id_of(thing, SESSION if is_session else INTENT),
+            shapes.ref_of(thing),
+            state,
+            amount,
+            not live,
+            reason,
+        )
+        if state is not PaymentState.SUCCEEDED:
+            return fact
+        fee, details = shapes.fee(charge, amount)
+        taken_back = (
+            await self._taken_back(intent, amount) if charge.get("disputed") is True else Money(0, amount.currency)
+        )
+        return Fact(
+            fact.external_id,
+            fact.ref,
+            state,
+            amount,
+            fact.test,
+            fee=fee,
+            refunded=shapes.money(charge.get("amount_refunded"), charge),
+            charged_back=taken_back,
+            kept=shapes.kept(thing, intent, charge) if is_session else None,
+            details=details,
+        )
+
+    async def _taken_back(self, intent: Json, amount: Money) -> Money:
+        """What the payer's bank holds or has kept. A warning takes nothing yet; a dispute that was won gave it back."""
+        disputes = self._api.pages("/disputes", {"payment_intent": shapes.id_of(intent, INTENT)})
+        sums = [
+            shapes.money(one.get("amount"), one) async for one in disputes if one.get("status") in shapes.TAKEN_BACK
+        ]
+        minor = sum(one.minor for one in sums if one is not None and one.currency == amount.currency)
+        return Money(min(minor, amount.minor), amount.currency)

@@ -1,0 +1,31 @@
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+
+from ferryman_sandbox.emulator import serve
+from ferryman_sandbox.store import Store
+from ferryman_sandbox.stripe import StripeEmulator
+from tests.billing.providers.recorder import Recorder, recording
+from tests.sandbox.stripe.merchant import KEY, SECRET, Merchant
+
+
+@pytest.fixture
+async def ear() -> AsyncIterator[Recorder]:
+    async with recording() as recorder:
+        yield recorder
+
+
+@pytest.fixture
+def emulator(ear: Recorder) -> StripeEmulator:
+    store = Store(":memory:")
+    return StripeEmulator(store, secret_key=KEY, webhook_secret=SECRET, notify_url=f"{ear.url}/hook")
+
+
+@pytest.fixture
+async def merchant(emulator: StripeEmulator) -> AsyncIterator[Merchant]:
+    server = await serve(emulator.app)
+    async with aiohttp.ClientSession() as http:
+        yield Merchant(server.url, http)
+    await server.stop()
+    emulator.store.close()
