@@ -8,9 +8,11 @@ import ferryman_sandbox.telegram.keyboards as keyboards
 from ferryman_sandbox.store import Document
 from ferryman_sandbox.telegram.answers import bad, forbidden
 from ferryman_sandbox.telegram.call import Call
+from ferryman_sandbox.telegram.checkouts import Checkouts
 from ferryman_sandbox.telegram.entities import Formatted, formatted
 from ferryman_sandbox.telegram.files import Files
 from ferryman_sandbox.telegram.limits import Limits
+from ferryman_sandbox.telegram.stars import Stars
 from ferryman_sandbox.telegram.updates import Updates
 from ferryman_sandbox.telegram.world import Unknown, World
 
@@ -31,11 +33,15 @@ class Cloud:
     updates: Updates = field(init=False)
     files: Files = field(init=False)
     limits: Limits = field(init=False)
+    stars: Stars = field(init=False)
+    checkouts: Checkouts = field(init=False)
 
     def __post_init__(self) -> None:
         self.updates = Updates(self.world)
         self.files = Files(self.world)
         self.limits = Limits(self.world.store)
+        self.stars = Stars(self.world, self.updates)
+        self.checkouts = Checkouts(self.world, self.updates, self.stars)
 
     def chat_of(self, call: Call, field_name: str = "chat_id") -> Document:
         """The private chat a method speaks of. Raises ApiError when there is none."""

@@ -18,6 +18,7 @@ from ferryman_sandbox.telegram.files import content
 from ferryman_sandbox.telegram.methods import METHODS
 from ferryman_sandbox.telegram.page import ChatPage
 from ferryman_sandbox.telegram.person import PersonSide
+from ferryman_sandbox.telegram.star_control import StarControl
 from ferryman_sandbox.telegram.webhook import WebhookSender
 from ferryman_sandbox.telegram.world import TOKEN, Unknown, World
 
@@ -32,8 +33,9 @@ class TelegramEmulator(Emulator):
     `local_http` lets buttons and webhooks use plain http on this machine. `answer_seconds`: how long a pressed button
     waits for its answer. Raises ValueError for a token of the wrong shape.
 
-    Not modelled: groups (only channel membership), inline mode, Markdown, payments, link previews, the stretched short
-    polls of the real server, its pause before repeated 409s, and the week of silence after which update ids jump.
+    Not modelled: groups (only channel membership), inline mode, Markdown, link previews, the stretched short polls of
+    the real server, its pause before repeated 409s, and the week of silence after which update ids jump. Of payments:
+    money other than Stars, withdrawals, the days before Stars can be withdrawn, and editing an invoice.
     """
 
     tokens: Sequence[str] = ()
@@ -55,6 +57,7 @@ class TelegramEmulator(Emulator):
         router.add_get("/file/bot{token:[^/]+}/{path:.+}", self._download)
         PersonSide(self.cloud, self.public_url or "").add_routes(router)
         Control(self.cloud, self._sender, self.unknown_methods).add_routes(router)
+        StarControl(self.cloud).add_routes(router)
         ChatPage(self.cloud).add_routes(router)
         self.app.cleanup_ctx.append(self._sender.run)
         self.app.on_shutdown.append(self._let_waiters_go)
@@ -63,6 +66,7 @@ class TelegramEmulator(Emulator):
         return self.clock.now()  # not `self.clock.now` itself: a reset puts a new clock in place
 
     async def on_time_moved(self) -> None:
+        self.cloud.stars.renew_due()
         self.cloud.world.ring_all()
 
     async def on_reset(self) -> None:

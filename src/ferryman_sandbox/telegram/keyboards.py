@@ -46,6 +46,25 @@ def checked(markup: Any, local_http: bool) -> Markup:
     return markup if any(kind in markup for kind in REPLY_KINDS) else {}
 
 
+def checked_for_invoice(markup: Any, local_http: bool, amount: int) -> Markup:
+    """As `checked`, for the keyboard under an invoice: its first button pays, and it has that one when it has none."""
+    rows = markup.get("inline_keyboard") if isinstance(markup, dict) else None
+    if markup and not isinstance(rows, list):
+        raise bad("REPLY_MARKUP_INVALID")
+    if not rows:
+        return {"inline_keyboard": [[{"text": f"Pay ⭐️{amount}", "pay": True}]]}
+    _check_rows(rows, "inline_keyboard")
+    first = next((button for row in rows for button in row), None)
+    if not isinstance(first, dict) or not first.get("pay") or not first.get("text"):
+        raise bad("REPLY_MARKUP_BUY_EMPTY")
+    rest = [[button for button in row if button is not first] for row in rows]
+    kept = [[_button(button, local_http) for button in row] for row in rest]
+    at = next(place for place, row in enumerate(rows) if first in row)
+    kept[at].insert(0, {"text": str(first["text"]), "pay": True})
+    _check_size(kept)
+    return {"inline_keyboard": [row for row in kept if row]}
+
+
 def _inline(rows: Any, local_http: bool) -> Markup:
     _check_rows(rows, "inline_keyboard")
     kept = [[_button(button, local_http) for button in row] for row in rows if row]

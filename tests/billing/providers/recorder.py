@@ -18,6 +18,7 @@ class Received:
     headers: dict[str, str]
     body: bytes
     remote: str
+    raw_query: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,15 @@ class Recorder:
         headers = {name.lower(): value for name, value in request.headers.items()}
         body = await request.read()
         self.received.append(
-            Received(request.method, request.path, dict(request.query), headers, body, request.remote or "")
+            Received(
+                request.method,
+                request.path,
+                dict(request.query),
+                headers,
+                body,
+                request.remote or "",
+                request.rel_url.raw_query_string,
+            )
         )
         return (self.answers.popleft() if len(self.answers) > 1 else self.answers[0]).response()
 

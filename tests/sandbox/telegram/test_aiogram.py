@@ -16,6 +16,7 @@ from aiogram.types import (
     InlineKeyboardButton,
     InlineKeyboardMarkup,
     InputMediaPhoto,
+    LabeledPrice,
     LinkPreviewOptions,
     MenuButtonCommands,
     Message,
@@ -173,3 +174,41 @@ async def _until(phone: Phone, user: int, text: str) -> dict[str, Any]:
         view = await phone.emu(f"users/{user}/wait?after={view['revision']}&timeout=10")
         assert view["changed"], f"the bot never said {text!r}"
     return view
+
+
+async def test_every_shape_of_stars_fits_aiograms_models(bot: Bot, phone: Phone) -> None:
+    user = await phone.started()
+    prices = [LabeledPrice(label="30 days", amount=250)]
+    words: dict[str, Any] = {"title": "30 days", "description": "30 days", "payload": "p", "currency": "XTR", "provider_token": ""}
+    link = await bot.create_invoice_link(**words, prices=prices, subscription_period=2_592_000)
+    invoice = await bot.send_invoice(user, **words, prices=prices)
+    assert invoice.invoice is not None
+    assert invoice.reply_markup is not None
+    assert invoice.reply_markup.inline_keyboard[0][0].pay
+    await phone.emu(f"users/{user}/pay", {"slug": link})
+    (asked,) = await bot.get_updates()
+    assert asked.pre_checkout_query is not None
+    assert await asked.pre_checkout_query.answer(ok=True)
+    paid = (await bot.get_updates(offset=asked.update_id + 1))[0].message
+    assert paid is not None
+    assert paid.successful_payment is not None
+    assert paid.successful_payment.is_first_recurring
+    charge = paid.successful_payment.telegram_payment_charge_id
+    await phone.emu(f"users/{user}/subscription", {"charge": charge, "canceled": True})
+    assert await bot.edit_user_star_subscription(user, charge, is_canceled=True)
+    assert await bot.refund_star_payment(user, charge)
+    *_, canceled, refunded = await bot.get_updates()
+    assert canceled.subscription is not None
+    assert canceled.subscription.state == "canceled"
+    assert canceled.event_type == "subscription"
+    assert refunded.message is not None
+    assert refunded.message.refunded_payment is not None
+    await phone.emu("stars/transactions", {"receiver": {"type": "telegram_ads"}})
+    transactions = (await bot.get_star_transactions()).transactions
+    assert [type(one.source or one.receiver).__name__ for one in transactions] == [
+        "TransactionPartnerUser",
+        "TransactionPartnerUser",
+        "TransactionPartnerTelegramAds",
+    ]
+    assert (await bot.get_my_star_balance()).amount == 0
+    assert await phone.emu("unknown-methods") == []

@@ -1,6 +1,7 @@
 /* The page: whose phone it is, what the chat holds, and the person's hands. The server keeps all state. */
 
 import { day, el, messageNode } from "./draw.js";
+import { slugIn, starDesk } from "./stars.js";
 import { speak, spoken, tongue, word } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
@@ -20,7 +21,8 @@ class Refused extends Error {}
 
 const ask = async (path, body) => {
   const options = body ? { method: "POST", body: JSON.stringify(bot ? { bot, ...body } : body) } : {};
-  const response = await fetch(`/__emu/users${path}${!body && bot ? `?bot=${bot}` : ""}`, options);
+  const which = !body && bot ? `${path.includes("?") ? "&" : "?"}bot=${bot}` : "";
+  const response = await fetch(`/__emu/users${path}${which}`, options);
   const answer = await response.json();
   if (!response.ok) throw new Refused(answer.error);
   return answer;
@@ -35,8 +37,11 @@ const deed = async (name, body = {}) => {
   await refresh();
 };
 
+const desk = starDesk(ask, () => user, () => people);
+
 /* What drawn messages can ask for */
 const hands = {
+  pay: (what) => desk.open(what).catch((error) => toast(error.message)),
   press: (message_id, data) => deed("press", { message_id, data }),
   write: (text) => deed("text", { text }),
   copy: async (text) => {
@@ -49,7 +54,11 @@ const hands = {
   },
   open: (event, url) => {
     const target = new URL(url);
-    if (target.hostname === "t.me" && target.pathname.slice(1).toLowerCase() === view.bot.username.toLowerCase()) {
+    const slug = slugIn(url);
+    if (slug) {
+      event.preventDefault();
+      hands.pay({ slug });
+    } else if (target.hostname === "t.me" && target.pathname.slice(1).toLowerCase() === view.bot.username.toLowerCase()) {
       event.preventDefault();
       deed("start", { payload: target.searchParams.get("start") ?? "" });
     } else if (embedded) {
@@ -292,6 +301,7 @@ const wire = () => {
   $("start").addEventListener("click", () => deed("start", { payload: query.get("start") ?? "" }));
   $("restart").addEventListener("click", () => deed("start"));
   for (const id of ["unblock", "unblock-wide"]) $(id).addEventListener("click", () => deed("unblock"));
+  $("stars").addEventListener("click", () => desk.purse());
   $("block").addEventListener("click", () => deed("block"));
   $("history").addEventListener("scroll", noteScroll);
   $("down").addEventListener("click", () => $("history").scrollTo({ top: $("history").scrollHeight, behavior: "smooth" }));

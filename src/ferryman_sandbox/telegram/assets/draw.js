@@ -72,6 +72,7 @@ const keyNode = (button, message, place, busy, hands) => {
   if (button.url) return link(button.url, [button.text, sign("M2 1h7v7M9 1 1 9")], hands, attributes);
   if (button.callback_data)
     return el("button", { ...plain, "aria-busy": String(busy), "data-callback": button.callback_data, onclick: () => hands.press(message.message_id, button.callback_data) }, button.text);
+  if (button.pay) return el("button", { ...plain, class: `${plain.class} primary`, onclick: () => hands.pay({ message_id: message.message_id }) }, button.text);
   if (button.copy_text) return el("button", { ...plain, onclick: () => hands.copy(button.copy_text.text) }, button.text, sign("M3.5 3.5h5.5v5.5h-5.5zM6.5 1h-5.5v5.5"));
   return el("button", { ...plain, disabled: true, title: word("notHere") }, button.text);
 };
@@ -104,7 +105,15 @@ export const keysNode = (message, pending, hands) =>
     ),
   );
 
+/* What Telegram itself says in a chat: money came or went. */
+const serviceNode = (message) => {
+  const money = message.successful_payment ?? message.refunded_payment;
+  const said = word(message.successful_payment ? "bought" : "returned");
+  return el("div", { class: "day", "data-testid": `message-${message.message_id}` }, `${said} ⭐ ${money.total_amount} · ${clock(message.date)}`);
+};
+
 export const messageNode = (message, pending, hands) => {
+  if (message.successful_payment || message.refunded_payment) return serviceNode(message);
   const bubble = el("div", { class: "bubble" });
   if (message.photo_url) {
     const { width, height } = message.photo.at(-1);
@@ -118,6 +127,7 @@ export const messageNode = (message, pending, hands) => {
   }
   if (message.document_url)
     bubble.append(el("a", { class: "document", href: message.document_url, download: message.document.file_name }, el("span", {}, "📄"), message.document.file_name));
+  if (message.invoice) bubble.append(el("div", { class: "words" }, el("b", {}, message.invoice.title), `\n${message.invoice.description}\n⭐ ${message.invoice.total_amount}`));
   const text = message.text ?? message.caption;
   if (text) bubble.append(el("div", { class: "words" }, ...formatted(text, message.entities ?? message.caption_entities, hands)));
   bubble.append(el("div", { class: "stamp" }, `${message.edited ? `${word("edited")} · ` : ""}${clock(message.date)}`));

@@ -56,6 +56,8 @@ async def copy_message(cloud: Cloud, call: Call) -> dict[str, int]:
     except Unknown:
         raise bad("message to copy not found") from None
     content = {name: source[name] for name in COPIED if name in source}
+    if not content:
+        raise bad("the message can't be copied")
     if "caption" in call.fields and "text" not in content:
         content.pop("caption", None)
         content.pop("caption_entities", None)
