@@ -10,14 +10,19 @@ from ferryman.billing import provider
 from ferryman.fleet import panel
 from ferryman.fleet.connections import Connections
 from ferryman.flows import (
+    alarming,
     auditing,
-    buying,
+    banking,
     draining,
+    eventbook,
     following,
     lifecycle,
     limits,
     placing,
     provisioning,
+    refunding,
+    renewing,
+    settling,
     telling,
     watching,
 )
@@ -86,14 +91,22 @@ async def built(
 
 def register(tools: Tools) -> None:
     """Give the jobs their names. A name is a promise to jobs that already wait in a database: never change one."""
-    tools.jobs.add("settle_event", partial(buying.settle_event, tools), lane="bank")
-    tools.jobs.add("ask_payment", partial(buying.ask_payment, tools), lane="bank")
+    tools.jobs.add("settle_event", partial(settling.settle_event, tools), lane="bank")
+    tools.jobs.add("ask_payment", partial(settling.ask_payment, tools), lane="bank")
+    tools.jobs.add("ask_refund", partial(refunding.ask, tools), lane="bank")
     tools.jobs.add("reconcile_node", partial(provisioning.reconcile_node, tools), lane="keys", look=0.05)
     tools.jobs.add("deliver_notice", partial(telling.deliver, tools), lane="talk")
     tools.jobs.add("probe_node", partial(watching.probe_node, tools), lane="watch")
     tools.jobs.add("audit_node", partial(auditing.audit_node, tools), lane="watch")
     tools.jobs.add("carry_on", partial(following.carry_on, tools))
-    tools.jobs.every("sweep_payments", "* * * * * */5", partial(buying.sweep, tools))
+    tools.jobs.add("look_at_renewal", partial(renewing.look, tools))
+    tools.jobs.every("sweep_renewals", "* * * * *", partial(renewing.sweep, tools))
+    tools.jobs.add("compare_bank", partial(banking.compare_bank, tools), lane="watch")
+    tools.jobs.every("sweep_banks", "*/10 * * * *", partial(banking.sweep, tools))
+    tools.jobs.every("sweep_alarms", "* * * * * 40", partial(alarming.sweep, tools))
+    tools.jobs.every("redact_events", "41 3 * * *", partial(eventbook.redact, tools))
+    tools.jobs.every("sweep_payments", "* * * * * */5", partial(settling.sweep, tools))
+    tools.jobs.every("sweep_refunds", "* * * * * */15", partial(refunding.sweep, tools))
     tools.jobs.every("sweep_keys", "* * * * * */10", partial(provisioning.sweep, tools))
     tools.jobs.every("sweep_places", "* * * * * */10", partial(placing.sweep, tools))
     tools.jobs.every("sweep_ended_keys", "*/10 * * * *", partial(placing.sweep_ended, tools))

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from ferryman.faces import worker
-from ferryman.flows import auditing, buying, meeting, owed, placing, provisioning, recording, setup, telling
+from ferryman.flows import auditing, meeting, owed, placing, provisioning, recording, settling, setup, telling
 from ferryman.flows.owed import Work
 from ferryman.kit import log
 from ferryman.kit.errors import Unreachable
@@ -42,7 +42,7 @@ async def settled(shop: Town, anna: Customer) -> str:
     order = await shop.order(anna)
     shop.pay(order)
     query = "SELECT p.id FROM payments p JOIN orders o ON o.id = p.order_id WHERE o.ref = :ref"
-    return await buying.settle_payment(shop.tools, await shop.value(query, ref=order.order_ref))
+    return await settling.settle_payment(shop.tools, await shop.value(query, ref=order.order_ref))
 
 
 async def node_id(shop: Town, name: str = "de-1") -> int:
@@ -197,7 +197,7 @@ async def test_settling_reconciling_owing_and_telling_at_once_never_deadlock(sho
         await shop.rows("UPDATE subscriptions SET placed_epoch = 0 RETURNING id")
         still_open = [payment for (payment,) in await shop.rows("SELECT id FROM payments WHERE ask_at IS NOT NULL")]
         outcomes += await asyncio.gather(
-            *(buying.settle_payment(shop.tools, payment) for payment in still_open),
+            *(settling.settle_payment(shop.tools, payment) for payment in still_open),
             *(provisioning.reconcile_node(shop.tools, node) for node in nodes * 2),
             *(provisioning.sweep(shop.tools) for _ in range(3)),
             *(placing.sweep(shop.tools) for _ in range(3)),
@@ -220,7 +220,7 @@ async def test_a_bank_that_hangs_does_not_keep_keys_from_being_made(shop: Town) 
     await shop.rows("DELETE FROM procrastinate_jobs WHERE task_name = 'reconcile_node' RETURNING id")
     shop.bank.weather.add(Fault.from_json({"mode": "hang", "seconds": 60, "times": -1}))
     shop.bank.calls.clear()
-    await buying.sweep(shop.tools)
+    await settling.sweep(shop.tools)
     stopping = asyncio.Event()
     working = asyncio.create_task(worker.run(shop.tools, stopping))
     await until(lambda: shop.bank.weather.hits.get("hang") == slots, "the bank to hold every slot of its lane")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ferryman.billing.provider import RawWebhook
-from ferryman.flows import buying
+from ferryman.flows import buying, settling
 from ferryman.flows.buying import NotForSale
 from ferryman.kit.errors import NotFound, Refused
 from ferryman_sandbox.weather import Fault
@@ -82,12 +82,12 @@ async def test_a_withdrawn_term_an_unknown_one_and_a_method_that_is_off_are_not_
     anna = await shop.customer()
     term = await shop.term()
     with pytest.raises(NotForSale):
-        await buying.begin(shop.tools, anna.id, 999_999, "yookassa", "a")
+        await buying.begin(shop.tools, buying.Wish(anna.id, 999_999, "yookassa", "a"))
     with pytest.raises(NotForSale):
-        await buying.begin(shop.tools, anna.id, term, "no-such-method", "b")
+        await buying.begin(shop.tools, buying.Wish(anna.id, term, "no-such-method", "b"))
     await shop.rows("UPDATE terms SET active = false WHERE id = :id RETURNING id", id=term)
     with pytest.raises(NotForSale):
-        await buying.begin(shop.tools, anna.id, term, "yookassa", "c")
+        await buying.begin(shop.tools, buying.Wish(anna.id, term, "yookassa", "c"))
     assert await shop.value("SELECT count(*) FROM orders") == 0
 
 
@@ -110,7 +110,7 @@ async def test_an_event_worked_through_again_changes_nothing(shop: Town) -> None
     event = await shop.value("SELECT id FROM webhook_events")
     ends = await shop.value("SELECT ends_at FROM subscriptions")
     for _ in range(3):
-        await buying.settle_event(shop.tools, event)
+        await settling.settle_event(shop.tools, event)
     assert await shop.value("SELECT ends_at FROM subscriptions") == ends
     assert await outcome(shop) == SOLD_ONCE
 
@@ -123,9 +123,9 @@ async def test_webhook_sweep_and_customer_asking_at_once_grant_once(shop: Town) 
     await shop.webhook(payment)
     await asyncio.gather(
         shop.work(),
-        buying.ask_payment(shop.tools, row),
+        settling.ask_payment(shop.tools, row),
         buying.check(shop.tools, anna.id, checkout.order_ref),
-        buying.ask_payment(shop.tools, row),
+        settling.ask_payment(shop.tools, row),
     )
     await shop.work()
     assert await outcome(shop) == SOLD_ONCE
@@ -264,20 +264,19 @@ async def test_a_stranger_naming_our_payment_with_another_id_grants_nothing(shop
     ids=range(11),
 )
 async def test_what_is_no_webhook_is_refused_and_not_kept(shop: Town, body: bytes) -> None:
-    with pytest.raises(Refused):
-        await buying.webhook_came(shop.tools, "yookassa", RawWebhook(body))
+    assert await settling.webhook_came(shop.tools, "yookassa", RawWebhook(body)) == (400, "")
     assert await shop.value("SELECT count(*) FROM webhook_events") == 0
 
 
 async def test_a_truncated_webhook_is_refused(shop: Town) -> None:
     whole = notification(shop.pay(await shop.order(await shop.customer())))
-    with pytest.raises(Refused):
-        await buying.webhook_came(shop.tools, "yookassa", RawWebhook(whole[: len(whole) // 2]))
+    cut_off = RawWebhook(whole[: len(whole) // 2])
+    assert await settling.webhook_came(shop.tools, "yookassa", cut_off) == (400, "")
 
 
 async def test_a_webhook_for_a_provider_that_is_not_set_up_is_not_found(shop: Town) -> None:
     with pytest.raises(NotFound):
-        await buying.webhook_came(shop.tools, "nobody", RawWebhook(b"{}"))
+        await settling.webhook_came(shop.tools, "nobody", RawWebhook(b"{}"))
 
 
 @pytest.mark.parametrize(("value", "currency"), [("198.99", "RUB"), ("1.00", "RUB"), ("199.00", "USD")])

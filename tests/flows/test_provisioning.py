@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from ferryman.fleet import keyring
 from ferryman.fleet.keyring import Sight
-from ferryman.flows import buying, placing, provisioning, setup
+from ferryman.flows import placing, provisioning, settling, setup
 from ferryman.kit.http import Http
 from ferryman_sandbox.emulator import serve
 from ferryman_sandbox.store import Store
@@ -121,7 +121,7 @@ async def test_the_customer_hears_of_the_key_once_per_purchase(shop: Town, outbo
 async def test_a_node_whose_run_was_lost_is_found_by_the_sweep(shop: Town) -> None:
     await buy(shop)
     events = await shop.rows("SELECT id FROM webhook_events")
-    await buying.settle_event(shop.tools, events[0][0])
+    await settling.settle_event(shop.tools, events[0][0])
     await shop.rows("DELETE FROM procrastinate_jobs RETURNING id")
     assert await keys(shop) == dict.fromkeys(READY, "owed")
     await back_to_work(shop)

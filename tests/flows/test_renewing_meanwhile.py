@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ferryman.flows import buying, following, lifecycle, placing, provisioning, replacing, switching
+from ferryman.flows import following, lifecycle, placing, provisioning, replacing, settling, switching
 from ferryman.flows.handling import Cause
 from ferryman.flows.tools import Tools
 from ferryman.people.customer import Customer
@@ -70,7 +70,7 @@ async def test_a_renewal_after_it_and_at_the_same_moment_loses_nothing(shop: Tow
     order = await shop.order(customer)
     await shop.webhook(shop.pay(order))
     event = await shop.value("SELECT max(id) FROM webhook_events")
-    await asyncio.gather(buying.settle_event(shop.tools, event), VERBS[name](shop.tools, before))
+    await asyncio.gather(settling.settle_event(shop.tools, event), VERBS[name](shop.tools, before))
     await go_round(shop)
     twice = await held(shop)
     assert twice.ends_at - once.ends_at == MONTH + given
@@ -145,7 +145,7 @@ async def test_a_payment_that_settles_while_it_is_deleted_is_not_lost(shop: Town
     await shop.webhook(shop.pay(await shop.order(customer)))
     event = await shop.value("SELECT max(id) FROM webhook_events")
     await asyncio.gather(
-        buying.settle_event(shop.tools, event),
+        settling.settle_event(shop.tools, event),
         lifecycle.delete(shop.tools, before.ref, BY, forced=True),
     )
     await go_round(shop)

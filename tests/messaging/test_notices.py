@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ferryman.faces.bot.press import parse
 from ferryman.flows.tools import Tools
-from ferryman.messaging import notice
+from ferryman.messaging import alerts, money_back, notice
 from ferryman.messaging.alerts import (
     FleetAnswers,
     FleetInDoubt,
@@ -31,13 +31,19 @@ from ferryman.messaging.notice import (
     SecondPaymentCredited,
     read,
 )
+from ferryman.messaging.prices import CodeSpentCredited
 from ferryman.messaging.texts import LANGUAGE_NAMES, voice
 from ferryman.people.customer import Customer
 from ferryman_sandbox.telegram.entities import formatted
+from ferryman_sandbox.yookassa.payment import PAYER_REASONS
+from tests.messaging.renewal_notices import renewal_notices
 
 ODD = '<b>&"🙂'
 LINK = "https://shop.example/s/abcdefghijklmnopqrstuvwx"
 PLACES: list[dict[str, Any]] = [{"flag": "🇳🇱", "title": {"ru": "Нидерланды", "en": "Netherlands"}}]
+
+ACCESS = ("same", "shorter", "less", "ended")
+UNTIL = "2026-12-22T10:00:00+00:00"
 
 EVERY = [
     PaymentLink("FM-1", "https://pay.example/1"),
@@ -62,6 +68,7 @@ EVERY = [
     LocationSwitched("abcdefghjk", []),
     NodeDown("de-1", "🇩🇪", "de-1: its panel gave no answer."),
     NodeDown(ODD, "", ODD * 30),
+    *renewal_notices(),
     *(
         NodeDegraded("de-1", "🇩🇪", ailment, ODD)
         for ailment in ("core", "inbounds", "ports", "clock", "slow", "refused", "")
@@ -72,6 +79,25 @@ EVERY = [
     NodeQuarantined("de-1", "🇩🇪", 5, 2),
     FleetInDoubt(3),
     FleetAnswers(1, 3),
+    *(
+        money_back.MoneyBack("FM-1", 19900, "RUB", through, access, UNTIL)
+        for through in ("provider", "balance", "hand")
+        for access in ACCESS
+    ),
+    money_back.MoneyBack("FM-1", 5, "XTR", "provider", "same", ""),
+    notice.PaymentOfBarredCredited("FM-1", 19900, "RUB"),
+    CodeSpentCredited("FM-1", 19900, "RUB"),
+    *(alerts.BankDiffers("yookassa", count, ODD * 30) for count in (1, 3, 5)),
+    *(
+        alerts.MoneyAlarm(what, 2, 17, ODD * 30)
+        for what in ("stuck", "unexplained", "unread", "review", "denied", "silent", "")
+    ),
+    *(money_back.ChargedBack("FM-1", 19900, "RUB", access, UNTIL) for access in ACCESS),
+    money_back.GiftRedeemed("⛵", {"ru": ODD, "en": ODD}, 30),
+    money_back.GiftCredited(50000, "RUB"),
+    money_back.RefundFailed("pay-1", 19900, "RUB", ODD * 30),
+    *(money_back.RefundedElsewhere("pay-1", 19900, "RUB", 7, access) for access in ACCESS),
+    *(money_back.ChargebackCame("pay-1", 19900, "RUB", 7, access) for access in ACCESS),
 ]
 WITH_LINK = (KeyReady, KeyReplaced)
 
@@ -107,7 +133,8 @@ def test_a_receipt_names_what_was_bought_and_for_how_much() -> None:
     [
         ("insufficient_funds", "There was not enough money on the card."),
         ("expired_on_confirmation", "The time to pay ran out."),
-        ("3d_secure_failed", "declined it"),
+        ("3d_secure_failed", "3-D Secure"),
+        ("brand_new_reason", "declined it"),
         ("", "declined it"),
     ],
 )
@@ -115,6 +142,12 @@ def test_a_cancelled_payment_gives_its_reason_in_words(reason: str, words: str) 
     text = said(PaymentCancelled("FM-1", reason), "en")
     assert words in text
     assert "You were not charged" in text
+
+
+@pytest.mark.parametrize("language", LANGUAGE_NAMES)
+def test_every_reason_that_a_bank_may_name_has_words_of_its_own(language: str) -> None:
+    fallback = said(PaymentCancelled("FM-1", "brand_new_reason"), language)
+    assert [why for why in PAYER_REASONS if said(PaymentCancelled("FM-1", why), language) == fallback] == []
 
 
 def test_a_second_payment_is_said_to_be_on_the_balance() -> None:

@@ -21,6 +21,7 @@ from ferryman.flows.tools import Tools
 from ferryman.flows.waking import wake
 from ferryman.kit import log
 from ferryman.kit.errors import NotFound
+from ferryman.subscriptions import adjusting
 from ferryman.subscriptions.subscription import Subscription
 
 _log = log.get("keys")
@@ -101,6 +102,13 @@ async def changing(tools: Tools, which: str | int, cause: Cause) -> AsyncIterato
         if held is None:
             raise NotFound(f"There is no subscription {which!r}.")
         change = Change(tools, session, held, cause, tools.clock.now())
+        ended_before = held.ends_at
         yield change
+        if held.ends_at != ended_before:
+            what = change.noted[-1][0] if change.noted else "changed"
+            because = f"{held.ref}@{held.revision}"
+            await adjusting.record(
+                session, held, what, because, ended_before, by=cause.actor, why=cause.why, now=change.now
+            )
     for what, detail in change.noted:
         _log.info("key_changed", what=what, subscription=held.id, actor=cause.actor, why=cause.why, **detail)

@@ -1,5 +1,6 @@
 """Meeting a customer: who they are on Telegram, which language they speak, and whether they can be written to."""
 
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -8,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from ferryman.flows.tools import Tools
 from ferryman.kit import log
+from ferryman.kit.errors import Refused
 from ferryman.messaging.notice import QueuedNotice
 from ferryman.people.customer import LANGUAGES, Customer, language_of
 
@@ -15,6 +17,9 @@ _log = log.get("meeting")
 
 # What was held back while a person had the bot blocked is said when they return, unless it is older than this.
 STILL_NEWS = timedelta(days=7)
+# Loose on purpose: only what certainly cannot be reached is refused. E.164 has 15 digits at most.
+_EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s.]+(\.[^@\s.]+)+")
+_PHONE = re.compile(r"\+?[1-9][0-9]{9,14}")
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,21 @@ async def choose_language(tools: Tools, customer_id: int, language: str) -> None
         raise ValueError(f"no such language: {language[:10]!r}")
     async with tools.db.unit() as session:
         await session.execute(update(Customer).where(Customer.id == customer_id).values(language=language))
+
+
+async def reachable_at(tools: Tools, customer_id: int, contact: str) -> None:
+    """Remember where the customer's receipts go: an e-mail address, or a phone number with its country's code.
+
+    Raises Refused for what is neither.
+    """
+    given = contact.strip()
+    phone = re.sub(r"[\s()-]", "", given)
+    if _PHONE.fullmatch(phone):
+        given = "+" + phone.lstrip("+")
+    elif not _EMAIL.fullmatch(given):
+        raise Refused("That is neither an e-mail address nor a phone number.")
+    async with tools.db.unit() as session:
+        await session.execute(update(Customer).where(Customer.id == customer_id).values(contact=given))
 
 
 async def went_away(tools: Tools, telegram_id: int) -> None:

@@ -27,6 +27,7 @@ from ferryman.flows.waking import wake
 from ferryman.kit import log
 from ferryman.kit.db import LOCK
 from ferryman.kit.errors import AccessDenied, FerrymanError, Misconfigured, Unreachable
+from ferryman.kit.steps import Step, reached
 from ferryman.messaging import notice
 from ferryman.subscriptions.subscription import Grant, Subscription
 
@@ -101,8 +102,11 @@ async def _let_overtake(tools: Tools, node: Node, in_flight: Sequence[Debt]) -> 
 async def _settle(tools: Tools, node: Node, debts: Sequence[Debt]) -> bool:
     """Do what is owed, and record what came of it; whether the panel answered."""
     asked = tools.clock.now()
+    reached(Step.KEYS_CHOSEN)
     tried = await _try_all(tools, node, debts)
+    reached(Step.KEYS_PUT)
     await recording.record(tools, node, tried, asked)
+    reached(Step.KEYS_RECORDED)
     return not _silent(tried)
 
 

@@ -27,7 +27,7 @@ def read(path: Path, environment: Mapping[str, str] = os.environ) -> Shop:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Misconfigured(f"{path.name} is not TOML ({error}).", fix) from error
     try:
-        return Shop.model_validate(_resolved(document, environment), context={"folder": path.parent})
+        return Shop.model_validate(resolved(document, environment), context={"folder": path.parent})
     except ValidationError as error:
         wrong = "; ".join(
             f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg'].removeprefix('Value error, ')}"
@@ -36,16 +36,15 @@ def read(path: Path, environment: Mapping[str, str] = os.environ) -> Shop:
         raise Misconfigured(f"{path.name} has mistakes ({wrong}).", fix) from error
 
 
-def _resolved(value: Any, environment: Mapping[str, str]) -> Any:
+def resolved(value: Any, environment: Mapping[str, str]) -> Any:
+    """The value with every "env:NAME" in it from the environment. Raises Misconfigured for one that is not set."""
     if isinstance(value, dict):
-        return {key: _resolved(item, environment) for key, item in value.items()}
+        return {key: resolved(item, environment) for key, item in value.items()}
     if isinstance(value, list):
-        return [_resolved(item, environment) for item in value]
+        return [resolved(item, environment) for item in value]
     if isinstance(value, str) and value.startswith("env:"):
         name = value.removeprefix("env:")
         if name not in environment:
-            raise Misconfigured(
-                f"The file takes a value from {name}, which is not set.", f"Set {name} and apply again."
-            )
+            raise Misconfigured(f"A value is to come from {name}, which is not set.", f"Set {name} and try again.")
         return environment[name]
     return value

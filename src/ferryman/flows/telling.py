@@ -18,6 +18,7 @@ from ferryman.flows import meeting
 from ferryman.flows.tools import Tools
 from ferryman.kit import log
 from ferryman.kit.errors import AccessDenied, Refused, Retry, Unreachable
+from ferryman.kit.steps import Step, reached
 from ferryman.messaging.keys import key_keyboard, qr_png
 from ferryman.messaging.notice import KeyReady, KeyReplaced, Notice, QueuedNotice
 from ferryman.messaging.sender import Blocked, Button, Sender
@@ -62,6 +63,7 @@ async def deliver(tools: Tools, notice_id: int) -> None:
     if addressed is None:
         return
     log.bind(notice=notice_id, kind=addressed.notice.kind, customer=addressed.customer_id)
+    reached(Step.NOTICE_CLAIMED)
     try:
         message_id = await _send(tools.sender, addressed)
     except AccessDenied as error:
@@ -75,6 +77,7 @@ async def deliver(tools: Tools, notice_id: int) -> None:
     except Refused as error:
         await _give_up(tools, notice_id, "failed", str(error))
     else:
+        reached(Step.NOTICE_SENT)
         await _finish(tools, notice_id, state="sent", sent_at=tools.clock.now(), message_id=message_id, error=None)
         _log.info("notice_sent")
 
@@ -165,6 +168,7 @@ async def _finish(tools: Tools, notice_id: int, **outcome: Any) -> None:
             .returning(QueuedNotice.customer_id)
         )
         customer_id = await session.scalar(finished)
+    reached(Step.NOTICE_MARKED)
     if customer_id is None:
         return
     async with tools.db.unit() as session:

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ferryman.billing.provider import PaymentProvider, ProviderTools
+from ferryman.billing.provider import Offered, ProviderTools
+from ferryman.billing.telegram import TelegramAccess
 from ferryman.fleet.connections import Connections
 from ferryman.kit.clock import Clock
 from ferryman.kit.db import Database
@@ -24,7 +25,7 @@ class Tools:
     clock: Clock
     http: Http
     vault: Vault
-    providers: Mapping[str, type[PaymentProvider]]
+    providers: Mapping[str, type[Offered]]
     connections: Connections
     hook_secret: str
     sender: Sender | None = None
@@ -35,4 +36,6 @@ class Tools:
 
     @property
     def provider_tools(self) -> ProviderTools:
-        return ProviderTools(self.http, self.clock, sandbox=self.settings.env == "sandbox")
+        token = self.settings.telegram_token
+        telegram = None if token is None else TelegramAccess(self.settings.telegram_api_base.rstrip("/"), token)
+        return ProviderTools(self.http, self.clock, sandbox=self.settings.env == "sandbox", telegram=telegram)

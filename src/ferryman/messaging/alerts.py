@@ -66,3 +66,22 @@ class FleetAnswers(Notice):
 
     answering: int
     nodes: int
+
+
+@dataclass(frozen=True)
+class BankDiffers(Notice):
+    """A provider's own list and our books differ in `count` places; `detail` is a sentence about the first."""
+
+    provider: str
+    count: int
+    detail: str
+
+
+@dataclass(frozen=True)
+class MoneyAlarm(Notice):
+    """Something about money needs a person: `what` is a word for it, `count` how many, `minutes` since when."""
+
+    what: str
+    count: int
+    minutes: int
+    detail: str

@@ -117,6 +117,10 @@ class PaymentCancelled(Notice):
     order_ref: str
     reason: str
 
+    def words(self, voice: Voice) -> dict[str, str | int]:
+        # A variant of a Fluent message is named beginning with a letter, which "3d_secure_failed" does not.
+        return super().words(voice) | {"reason": self.reason.removeprefix("3d_")}
+
     def keyboard(self, voice: Voice) -> Keyboard:
         again = Button(voice.plain("button-buy"), data="v1:buy")
         return Keyboard(((again,), (Button(voice.plain("button-home"), data="v1:home"),)))
@@ -132,6 +136,15 @@ class PaymentInReview(Notice):
 @dataclass(frozen=True)
 class SecondPaymentCredited(Notice):
     """A settled order was paid once more; the money is on the customer's balance."""
+
+    order_ref: str
+    amount: int
+    currency: str
+
+
+@dataclass(frozen=True)
+class PaymentOfBarredCredited(Notice):
+    """A customer who is blocked from buying paid all the same; the money is on their balance."""
 
     order_ref: str
     amount: int

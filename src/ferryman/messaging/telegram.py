@@ -56,6 +56,7 @@ T = TypeVar("T")
 
 CALL_SECONDS = 20
 PROBE_SECONDS = 10
+CHECKOUT_SECONDS = 3
 _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 _TAG = re.compile(r"<[^<>]*>")
 
@@ -166,6 +167,17 @@ class Telegram:
         """Stop the spinner on a pressed button, with a short toast (≤ 200 characters); too late counts as done."""
         try:
             await self._call(self.bot.answer_callback_query(callback_id, text=text, request_timeout=CALL_SECONDS))
+        except Refused as error:
+            if not _says(error, *_QUERY_TOO_OLD):
+                raise
+
+    async def answer_checkout(self, query_id: str, refusal: str | None = None) -> None:
+        """Let a payment in Stars go on, or say in plain words why it does not; too late (10 s) counts as done."""
+        call = self.bot.answer_pre_checkout_query(
+            query_id, ok=refusal is None, error_message=refusal, request_timeout=CHECKOUT_SECONDS
+        )
+        try:
+            await self._call(call)
         except Refused as error:
             if not _says(error, *_QUERY_TOO_OLD):
                 raise

@@ -36,3 +36,36 @@ notice-fleet-in-doubt =
     🧭 Nobody is moved meanwhile; payments are taken, and keys follow.
 notice-fleet-answers =
     🟢 <b>{ $answering } of { $nodes } nodes answer again</b> — keys that are owed follow by themselves.
+notice-bank-differs =
+    🏦 <b>{ $provider } and our books differ</b>
+
+    🔎 { $count ->
+        [one] { $count } payment is not the same here and there.
+       *[other] { $count } payments are not the same here and there.
+    }
+    { $detail }
+
+    👉 <code>ferryman ledger findings</code>
+notice-money-alarm =
+    { $what ->
+        [stuck] 💸 <b>Paid, and no key</b>
+        [unexplained] 🎭 <b>Access that nobody paid for</b>
+        [unread] 📥 <b>Webhooks wait to be worked through</b>
+        [review] 🔎 <b>Payments wait for your decision</b>
+        [denied] 🔐 <b>A payment provider keeps us out</b>
+        [silent] 🔕 <b>A payment provider sends no webhooks</b>
+       *[other] ⚠️ <b>Something about money needs you</b>
+    }
+
+    🔢 { $count } · ⏱ { $minutes } min
+    { $detail }
+
+    👉 { $what ->
+        [stuck] <code>ferryman stuck</code>, then <code>ferryman repair ID</code>
+        [unexplained] <code>ferryman stuck</code>
+        [unread] <code>ferryman events list --waiting</code>
+        [review] <code>ferryman payment list</code>
+        [denied] <code>ferryman doctor</code>
+        [silent] <code>ferryman doctor</code>
+       *[other] <code>ferryman doctor</code>
+    }

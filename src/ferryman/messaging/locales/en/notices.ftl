@@ -17,11 +17,33 @@ notice-payment-cancelled =
     ❌ <b>The payment did not go through</b>
 
     { $reason ->
-        [insufficient_funds] There was not enough money on the card.
+        [secure_failed] The bank's confirmation (3-D Secure) did not go through.
+        [call_issuer] The bank wants a word with you first: please call the number on your card.
         [card_expired] The card has expired.
+        [general_decline] The bank declined it without saying why.
+        [insufficient_funds] There was not enough money on the card.
+        [invalid_card_number] The card number was not right.
+        [invalid_csc] The code from the back of the card (CVC) was not right.
+        [issuer_unavailable] The bank did not answer.
+        [payment_method_limit_exceeded] The limit of this card or wallet has been reached.
+        [payment_method_restricted] The bank does not allow payments with this card.
+        [country_forbidden] Cards of this country are not accepted.
+        [identification_required] The wallet wants to know who you are before it lets you pay.
+        [unsupported_mobile_operator] This mobile operator is not supported.
+        [fraud_suspected] The payment looked suspicious and was stopped. Another way to pay should work.
         [expired_on_confirmation] The time to pay ran out.
+        [expired] The time to pay ran out.
+        [expired_on_capture] We did not confirm the payment in time. Sorry — that was our mistake.
+        [canceled_by_merchant] We called this payment off.
+        [internal_timeout] The payment system was out of order for a moment.
+        [rejected_by_timeout] The payment system was out of order for a moment.
+        [permission_revoked] You have withdrawn the permission for automatic payments.
+        [loan_declined] The loan or instalment plan was not approved.
+        [loan_declined_by_payer] You decided against the loan or instalment plan.
+        [loan_application_expired] The application for the loan or instalment plan was left too long.
+        [deal_expired] The deal ran out.
        *[other] The bank or the payment system declined it.
-    } You were not charged. Please try again — another card may help.
+    } You were not charged. Please try again — another card or another way to pay may help.
 
     🧾 Order <code>{ $order_ref }</code>
 notice-payment-in-review =
@@ -34,6 +56,12 @@ notice-second-payment-credited =
     💼 <b>You paid for this order twice</b>
 
     It was paid already, so { $amount } went to your balance. Nothing is lost.
+
+    🧾 Order <code>{ $order_ref }</code>
+notice-payment-of-barred-credited =
+    💼 <b>Your payment came, but the order is not fulfilled</b>
+
+    This bot is closed to you, so { $amount } wait on your balance. Write to support and you get your money back.
 
     🧾 Order <code>{ $order_ref }</code>
 notice-key-ready =

@@ -91,6 +91,12 @@ checkout-wait =
     💰 To pay: <b>{ $amount }</b>
 
     ⏳ The payment system needs a moment. I will send the payment link here as soon as it answers.
+contact =
+    🧾 <b>Where shall the receipt go?</b>
+
+    Write an e-mail address, or a phone number with its country code. I will remember it and not ask again.
+contact-wrong =
+    ⚠️ That does not look like an e-mail or a phone number. For example: <code>anna@example.com</code> or <code>+447700900123</code>.
 order-open =
     🔎 <b>No payment to be seen yet</b>
 

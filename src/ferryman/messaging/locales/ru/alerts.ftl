@@ -36,3 +36,37 @@ notice-fleet-in-doubt =
     🧭 Клиентов пока никуда не переносим; оплаты принимаются, ключи появятся следом.
 notice-fleet-answers =
     🟢 <b>Снова отвечают { $answering } из { $nodes } узлов</b> — недостающие ключи появятся сами.
+notice-bank-differs =
+    🏦 <b>{ $provider } и наши книги расходятся</b>
+
+    🔎 { $count ->
+        [one] { $count } платёж не совпадает.
+        [few] { $count } платежа не совпадают.
+       *[other] { $count } платежей не совпадают.
+    }
+    { $detail }
+
+    👉 <code>ferryman ledger findings</code>
+notice-money-alarm =
+    { $what ->
+        [stuck] 💸 <b>Оплачено, а ключа нет</b>
+        [unexplained] 🎭 <b>Доступ, за который никто не платил</b>
+        [unread] 📥 <b>Уведомления банков ждут разбора</b>
+        [review] 🔎 <b>Платежи ждут вашего решения</b>
+        [denied] 🔐 <b>Платёжная система не пускает нас</b>
+        [silent] 🔕 <b>Платёжная система не присылает уведомлений</b>
+       *[other] ⚠️ <b>С деньгами что-то не так</b>
+    }
+
+    🔢 { $count } · ⏱ { $minutes } мин
+    { $detail }
+
+    👉 { $what ->
+        [stuck] <code>ferryman stuck</code>, затем <code>ferryman repair ID</code>
+        [unexplained] <code>ferryman stuck</code>
+        [unread] <code>ferryman events list --waiting</code>
+        [review] <code>ferryman payment list</code>
+        [denied] <code>ferryman doctor</code>
+        [silent] <code>ferryman doctor</code>
+       *[other] <code>ferryman doctor</code>
+    }

@@ -1,0 +1,159 @@
+"""What a payment bought, and what of that is unused: read from grants, refunds and the history, under a row lock."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ferryman.billing.order import Order, Payment
+from ferryman.billing.refund import Refund, State
+from ferryman.fleet.key import KeyEvent
+from ferryman.subscriptions.subscription import Grant, Subscription
+from ferryman.subscriptions.taking_back import NOTHING, Bought, Share, Standing, Stretch, unused
+from ferryman.subscriptions.upgrading import Upgrade
+
+DAY = timedelta(days=1) // timedelta(seconds=1)
+BOUGHT_NOTHING = Bought(0, 0, limited=False)
+# A payment with it is worth nothing when a subscription is given in.
+GIFT = "gift"
+
+
+@dataclass(frozen=True)
+class Holding:
+    """`subscription` None: the payment bought nothing."""
+
+    subscription: Subscription | None = None
+    bought: Bought = BOUGHT_NOTHING
+    unused: Share = NOTHING
+
+
+@dataclass(frozen=True)
+class Added:
+    """One grant with what it came to, what was paid for it, and what refunds of that payment took back since when."""
+
+    grant: Grant
+    upgrade: Upgrade | None
+    payment: Payment
+    bytes: int
+    refunds: Sequence[Refund]
+
+    @property
+    def seconds(self) -> int:
+        return self.grant.days * DAY if self.upgrade is None else self.upgrade.seconds
+
+    @property
+    def replaces(self) -> bool:
+        """Whether everything before it was given in for it."""
+        return self.upgrade is not None and self.upgrade.replaced
+
+    def taken(self, since: datetime | None = None) -> Share:
+        return _sum(
+            Share(one.taken_seconds, one.taken_bytes)
+            for one in self.refunds
+            if since is None or (one.finished_at is not None and one.finished_at >= since)
+        )
+
+
+async def of_payment(session: AsyncSession, payment: Payment, now: datetime) -> Holding:
+    """What it bought and what is left of that; holds the subscription's row until the transaction ends."""
+    grant = await session.scalar(select(Grant).where(Grant.payment_id == payment.id))
+    if grant is None:
+        return Holding()
+    held = select(Subscription).where(Subscription.id == grant.subscription_id).with_for_update(key_share=True)
+    subscription = (await session.scalars(held, execution_options={"populate_existing": True})).one()
+    added = await _added(session, subscription.id)
+    mine = next(at for at, one in enumerate(added) if one.grant.id == grant.id)
+    # Given in for another plan, it lives on as a part of what that came to.
+    at = max((later for later in range(mine, len(added)) if added[later].replaces), default=mine)
+    stretch, taken = _stretch(added, mine, at, subscription)
+    given = await _given_later(session, added[at].grant)
+    later = _sum([given, *(_less(Share(one.seconds, one.bytes), one.taken()) for one in added[at + 1 :])])
+    bought = stretch.bought(taken)
+    return Holding(subscription, bought, unused(stretch, bought, Standing(_left(subscription, now), later)))
+
+
+def _stretch(added: Sequence[Added], mine: int, at: int, subscription: Subscription) -> tuple[Stretch, Share]:
+    """The piece that holds what the payment bought, and what was taken of the payment's own part."""
+    one = added[at]
+    limited = bool(one.bytes and subscription.traffic_bytes)
+    if one.upgrade is None or not one.replaces:
+        return Stretch(one.seconds, one.bytes, limited, taken=one.taken()), one.taken()
+    since, carried = one.grant.created_at, one.upgrade.carried
+    part = one.payment.minor if mine == at else _carried_of(added, mine, at, carried)
+    everybody = _sum(each.taken(since) for each in added[: at + 1])
+    whole = one.payment.minor + carried
+    return Stretch(one.seconds, one.bytes, limited, part, whole, everybody), added[mine].taken(since)
+
+
+def _carried_of(added: Sequence[Added], mine: int, at: int, carried: int) -> int:
+    """The payment's part of what was given in: what was left then was what had been bought last."""
+    rest = carried
+    for place in range(at - 1, -1, -1):
+        worth = 0 if added[place].payment.provider == GIFT else min(added[place].payment.minor, rest)
+        if place == mine:
+            return worth
+        rest -= worth
+    return 0
+
+
+async def _added(session: AsyncSession, subscription_id: int) -> list[Added]:
+    """Everything that was granted to it, oldest first."""
+    rows = (
+        await session.execute(
+            select(Grant, Upgrade, Payment, Order.snapshot)
+            .join(Payment, Payment.id == Grant.payment_id)
+            .join(Order, Order.id == Grant.order_id)
+            .outerjoin(Upgrade, Upgrade.grant_id == Grant.id)
+            .where(Grant.subscription_id == subscription_id)
+            .order_by(Grant.id)
+        )
+    ).all()
+    done = select(Refund).where(
+        Refund.payment_id.in_([payment.id for _, _, payment, _ in rows]), Refund.state == State.SUCCEEDED
+    )
+    refunds = list(await session.scalars(done))
+    return [
+        Added(
+            grant,
+            upgrade,
+            payment,
+            upgrade.traffic_bytes if upgrade is not None else int(snapshot.get("traffic_bytes") or 0),
+            [one for one in refunds if one.payment_id == payment.id],
+        )
+        for grant, upgrade, payment, snapshot in rows
+    ]
+
+
+async def _given_later(session: AsyncSession, grant: Grant) -> Share:
+    """What staff gave away after it, which stays as well; the history tells."""
+    given = select(KeyEvent.what, KeyEvent.detail).where(
+        KeyEvent.subscription_id == grant.subscription_id,
+        KeyEvent.at > grant.created_at,
+        KeyEvent.what.in_(("extended", "limited")),
+    )
+    seconds = bytes_ = 0
+    for what, detail in await session.execute(given):
+        if what == "extended":
+            seconds += int(detail.get("days", 0)) * DAY
+        elif "traffic_bytes" in detail:
+            before, after = detail["traffic_bytes"]
+            bytes_ += max(after - before, 0)
+    return Share(seconds, bytes_)
+
+
+def _left(one: Subscription, now: datetime) -> Share:
+    seconds = (one.ends_at - one.clock(now)) // timedelta(seconds=1)
+    return Share(max(seconds, 0), max(one.traffic_bytes - one.used, 0))
+
+
+def _sum(shares: Iterable[Share]) -> Share:
+    seconds = bytes_ = 0
+    for one in shares:
+        seconds, bytes_ = seconds + one.seconds, bytes_ + one.bytes
+    return Share(seconds, bytes_)
+
+
+def _less(one: Share, by: Share) -> Share:
+    return Share(one.seconds - by.seconds, one.bytes - by.bytes)

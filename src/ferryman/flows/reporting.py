@@ -1,0 +1,45 @@
+"""Telling the customer what became of their payment, in the transaction in which it became so."""
+
+from dataclasses import replace
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ferryman.billing.checkout import Outcome
+from ferryman.billing.order import Order, OrderKind, OrderState, Payment
+from ferryman.flows.announcing import announce
+from ferryman.flows.tools import Tools
+from ferryman.kit.steps import Step, reached
+from ferryman.messaging import money_back, notice, prices
+from ferryman.subscriptions import upgrading
+
+
+async def tell(tools: Tools, session: AsyncSession, payment: Payment, order: Order, outcome: Outcome) -> None:
+    """Queue the notice that belongs to this outcome, once per payment; some outcomes are nobody's news."""
+    said = _notice(payment, order, outcome)
+    if isinstance(said, notice.PaymentSucceeded) and order.kind == OrderKind.UPGRADE:
+        said = replace(said, days=await upgrading.days_of(session, payment.id))
+    if said is not None:
+        await announce(tools, session, order.customer_id, said, f"{outcome}:{payment.ref}")
+        reached(Step.NOTICE_QUEUED)
+
+
+def _notice(payment: Payment, order: Order, outcome: Outcome) -> notice.Notice | None:
+    what, money = order.snapshot, payment.amount
+    match outcome:
+        case Outcome.PAID if order.kind in (OrderKind.PURCHASE, OrderKind.UPGRADE):
+            return notice.PaymentSucceeded(
+                order.ref, money.minor, money.currency, what["icon"], what["title"], what["days"]
+            )
+        case Outcome.PAID if order.kind == OrderKind.GIFT:
+            return money_back.GiftRedeemed(what["icon"], what["title"], what["days"])
+        case Outcome.SECOND if order.state == OrderState.OPEN:
+            return prices.CodeSpentCredited(order.ref, money.minor, money.currency)
+        case Outcome.SECOND:
+            return notice.SecondPaymentCredited(order.ref, money.minor, money.currency)
+        case Outcome.BARRED:
+            return notice.PaymentOfBarredCredited(order.ref, money.minor, money.currency)
+        case Outcome.CANCELLED if order.state == "open" and order.kind != OrderKind.RENEWAL:
+            return notice.PaymentCancelled(order.ref, payment.reason or "")
+        case Outcome.REVIEW:
+            return notice.PaymentInReview(order.ref)
+    return None

@@ -1,0 +1,173 @@
+"""What a subscription is worth, should it be given in for another: read from grants, payments, refunds and adjustments.
+
+Paid is what a provider collected or a balance gave; time from a gift code, from staff, or from nobody is worth nothing.
+The arithmetic is `catalog.proration`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, Select, cast, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
+
+from ferryman.billing.order import LedgerEntry, LedgerTransaction, Order, Payment
+from ferryman.billing.refund import Refund, State
+from ferryman.catalog import proration
+from ferryman.catalog.proration import DAY, Stretch
+from ferryman.kit.errors import Refused
+from ferryman.subscriptions.adjusting import Adjustment
+from ferryman.subscriptions.subscription import Grant, Subscription
+from ferryman.subscriptions.upgrading import Upgrade
+
+SECOND = timedelta(seconds=1)
+# Accounts that a payment comes from when it comes from nobody: a gift code, what an accepted payment was short of.
+UNPAID = ("gifts", "shortfall")
+# The end moved by the span that time stood still; nothing was added.
+NOT_ADDED = "unfrozen"
+
+REASONS = {
+    "ended": "This subscription has ended; there is nothing left of it to be given in.",
+    "not-now": "This subscription is frozen, switched off, or being replaced; that has to end first.",
+    "same-plan": "It is that plan already: renew it.",
+    "held": "The customer holds a subscription to that plan already: extend that one.",
+    "other-currency": "It was paid for in another currency, which cannot be turned into this one.",
+    "worth-more": "What is left of it is worth more than that term: choose a longer one.",
+}
+
+
+class UpgradeRefused(Refused):
+    """This subscription cannot be given in for that term. `reason` is one of REASONS."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(REASONS[reason])
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class GivenIn:
+    """A subscription that is to be given in: `worth` in minor units by currency, `held` the plans of the others."""
+
+    subscription_id: int
+    plan_code: str
+    worth: Mapping[str, int]
+    held: frozenset[str] = frozenset()
+
+    def credit(self, plan_code: str, currency: str) -> int:
+        """What it takes off the price of that plan, in minor units. Raises UpgradeRefused."""
+        if plan_code == self.plan_code:
+            raise UpgradeRefused("same-plan")
+        if plan_code in self.held:
+            raise UpgradeRefused("held")
+        if any(worth for each, worth in self.worth.items() if each != currency):
+            raise UpgradeRefused("other-currency")
+        return self.worth.get(currency, 0)
+
+
+async def given_in(session: AsyncSession, one: Subscription, now: datetime) -> GivenIn:
+    """What the customer would give in. Raises UpgradeRefused."""
+    if one.ended(now):
+        raise UpgradeRefused("ended")
+    if any(since is not None for since in (one.frozen_at, one.disabled_at, one.replacing_since)):
+        raise UpgradeRefused("not-now")
+    return GivenIn(one.id, one.plan_code, await left_of(session, one, now), await _held(session, one, now))
+
+
+async def left_of(session: AsyncSession, one: Subscription, now: datetime) -> dict[str, int]:
+    """What its unused time and traffic were bought for, in minor units by currency; empty when that is nothing."""
+    left_seconds = (one.ends_at - one.clock(now)) // SECOND
+    left_bytes = one.traffic_bytes - one.used if one.traffic_bytes else None
+    return proration.worth_left(await _added(session, one.id), left_seconds, left_bytes)
+
+
+async def given_back_of(session: AsyncSession, subscription_id: int, currency: str) -> int:
+    """Minor units of all that was paid for it in this currency and has gone back so far."""
+    rows = (await session.execute(_grants(subscription_id))).all()
+    return sum(row.given_back for row in rows if row.currency == currency)
+
+
+def unpaid() -> ColumnElement[int]:
+    """Minor units of a payment that nobody paid: for a statement that selects from Payment."""
+    return (
+        select(_sum(LedgerEntry.minor))
+        .join(LedgerTransaction, LedgerTransaction.id == LedgerEntry.transaction_id)
+        .where(LedgerTransaction.source == func.concat("payment:", Payment.ref))
+        .where(LedgerEntry.account.in_(UNPAID), LedgerEntry.minor > 0)
+        .correlate(Payment)
+        .scalar_subquery()
+    )
+
+
+async def _held(session: AsyncSession, one: Subscription, now: datetime) -> frozenset[str]:
+    mine = select(Subscription).where(Subscription.customer_id == one.customer_id, Subscription.id != one.id)
+    return frozenset(each.plan_code for each in await session.scalars(mine) if not each.ended(now))
+
+
+async def _added(session: AsyncSession, subscription_id: int) -> list[Stretch]:
+    """Everything that was ever added to it, oldest first."""
+    found: list[tuple[datetime, Stretch]] = []
+    gone: dict[str, int] = {}
+    for row in (await session.execute(_grants(subscription_id))).all():
+        found.append((row.Grant.created_at, _stretch(row, gone.get(row.currency, 0))))
+        gone[row.currency] = gone.get(row.currency, 0) + row.given_back
+    mine = select(Adjustment).where(Adjustment.subscription_id == subscription_id, Adjustment.kind != NOT_ADDED)
+    given = [one for one in await session.scalars(mine) if one.ends_at > one.ended_before]
+    found += [(one.created_at, Stretch((one.ends_at - one.ended_before) // SECOND)) for one in given]
+    return [stretch for _, stretch in sorted(found, key=lambda each: each[0])]
+
+
+def _stretch(row: Any, gone_before: int) -> Stretch:
+    """`gone_before` is what has gone back so far of the payments for the time before it."""
+    grant, upgrade = row.Grant, row.Upgrade
+    seconds = grant.days * DAY if upgrade is None else upgrade.seconds
+    worth = max(row.minor - row.unpaid - row.given_back, 0)
+    if upgrade is not None:
+        # What was given in counts less when the money for it has gone back since.
+        worth += max(upgrade.carried - max(gone_before - upgrade.given_back, 0), 0)
+    begun = grant.ends_at - timedelta(seconds=seconds)
+    lapsed = grant.ended_before is None or begun > grant.ended_before
+    return Stretch(
+        seconds=seconds - row.taken_seconds,
+        worth=worth,
+        currency=row.currency,
+        traffic_bytes=int(row.snapshot["traffic_bytes"]) if upgrade is None else upgrade.traffic_bytes,
+        alone=lapsed or (upgrade is not None and upgrade.replaced),
+    )
+
+
+def _sum(column: InstrumentedAttribute[int]) -> ColumnElement[int]:
+    """0 for no rows. A sum of BIGINTs is a NUMERIC, which Python reads as a Decimal."""
+    return cast(func.coalesce(func.sum(column), 0), BigInteger)
+
+
+def _grants(subscription_id: int) -> Select[Any]:
+    """Its grants, oldest first, with what was paid for each and what of that has gone back or is on its way."""
+    gone = (
+        select(
+            _sum(Refund.minor).label("minor"),
+            _sum(Refund.taken_seconds).label("seconds"),
+        )
+        .where(Refund.payment_id == Payment.id, Refund.state != State.FAILED)
+        .lateral()
+    )
+    given_back = func.greatest(gone.c.minor, Payment.refunded + Payment.charged_back)
+    return (
+        select(
+            Grant,
+            Upgrade,
+            Order.snapshot,
+            Payment.minor,
+            Payment.currency,
+            given_back.label("given_back"),
+            gone.c.seconds.label("taken_seconds"),
+            unpaid().label("unpaid"),
+        )
+        .join(Payment, Payment.id == Grant.payment_id)
+        .join(Order, Order.id == Grant.order_id)
+        .outerjoin(Upgrade, Upgrade.grant_id == Grant.id)
+        .join(gone, gone.c.minor >= 0)
+        .where(Grant.subscription_id == subscription_id)
+        .order_by(Grant.created_at, Grant.id)
+    )

@@ -1,0 +1,57 @@
+history-refunded = 💸 Money given back, now until { $until }
+history-charged_back = 🏦 The bank took the money back, now until { $until }
+
+notice-money-back =
+    💸 <b>Your money was given back: { $amount }</b>
+
+    { $through ->
+        [balance] 💼 It is on your balance now and pays for your next purchase.
+        [hand] 🤝 We have sent it to you ourselves.
+       *[provider] 💳 It comes the way you paid. Banks may take a few days.
+    }
+    { $access ->
+        [ended] 🔒 The subscription that it had paid for has ended.
+        [shorter] 📅 Your subscription now lasts until { $until }.
+        [less] 📶 The traffic that it had paid for is taken back; the end stays { $until }.
+       *[same] 🔑 Nothing changes for your key.
+    }
+
+    🧾 Order <code>{ $order_ref }</code>
+notice-charged-back =
+    🏦 <b>Your bank took a payment back: { $amount }</b>
+
+    { $access ->
+        [ended] 🔒 The subscription that it had paid for has ended.
+        [shorter] 📅 Your subscription now lasts until { $until }.
+        [less] 📶 The traffic that it had paid for is taken back; the end stays { $until }.
+       *[same] 🔑 Nothing changes for your key.
+    } If that was a mistake, write to us and we will sort it out.
+
+    🧾 Order <code>{ $order_ref }</code>
+notice-refund-failed =
+    ❌ <b>A refund did not go through: { $amount }</b>
+
+    💳 Payment <code>{ $payment_ref }</code>
+    💬 <i>{ $reason }</i>
+
+    🔑 The customer's access is untouched, and they were told nothing. Try again, or give it back by hand.
+notice-refunded-elsewhere =
+    ↩️ <b>Given back at the provider: { $amount }</b>
+
+    💳 Payment <code>{ $payment_ref }</code> of customer <code>{ $customer }</code>
+    { $access ->
+        [ended] 🔒 The subscription has ended.
+        [shorter] 📅 The subscription got shorter by its share.
+        [less] 📶 Traffic was taken back by its share.
+       *[same] 🔑 There was nothing unused to take back.
+    } It is in the books, and the customer was told.
+notice-chargeback-came =
+    🚨 <b>Chargeback: { $amount }</b>
+
+    💳 Payment <code>{ $payment_ref }</code> of customer <code>{ $customer }</code>
+    { $access ->
+        [ended] 🔒 The subscription has ended at once.
+        [shorter] 📅 All unused time of that payment was taken back; other payments carry the rest.
+        [less] 📶 All unused traffic of that payment was taken back.
+       *[same] 🔑 There was nothing unused to take back.
+    } Answer the bank in the provider's dashboard if it was wrong; decide whether this customer may go on buying.
