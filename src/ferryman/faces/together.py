@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import os
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -13,7 +14,7 @@ from ferryman.faces import worker
 from ferryman.faces.api import metrics, overview
 from ferryman.faces.web import app, server
 from ferryman.flows.tools import Tools
-from ferryman.kit import log
+from ferryman.kit import log, steps
 from ferryman.kit.errors import Misconfigured
 from ferryman.kit.settings import Settings
 from ferryman.messaging.sender import Sender
@@ -25,6 +26,8 @@ async def serve(settings: Settings, faces: set[str], started: float) -> None:
     """Run the named faces (web, bot, worker) until SIGTERM or SIGINT; `started` is perf_counter() at process start."""
     if "bot" in faces and settings.telegram_token is None:
         raise Misconfigured("No bot token is set.", "Set FERRYMAN_TELEGRAM_TOKEN to the token from @BotFather.")
+    if settings.env == "sandbox":
+        steps.arm(os.environ.get(steps.VARIABLE, ""))
     stopping = asyncio.Event()
     _stop_on_signals(stopping)
     async with AsyncExitStack() as stack:

@@ -153,6 +153,7 @@ def test_every_update_has_a_lane() -> None:
     assert inbox.lane_of(press(1, chat=5)) == "5"
     assert inbox.lane_of({"update_id": 1, "my_chat_member": {"chat": {"id": 3}, "from": {"id": 4}}}) == "3"
     assert inbox.lane_of({"update_id": 1, "pre_checkout_query": {"from": {"id": 4}}}) == "4"
+    assert inbox.lane_of({"update_id": 1, "subscription": {"user": {"id": 4}}}) == "4"
     assert inbox.lane_of({"update_id": 1, "callback_query": {"from": {"id": 4}, "message": None}}) == "4"
     assert inbox.lane_of({"update_id": 1, "poll": {"id": "x"}}) == "update:1"
     assert inbox.lane_of({"update_id": 1, "odd": 3}) == "update:1"

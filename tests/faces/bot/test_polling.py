@@ -40,7 +40,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
 async def running(tools: Tools, telegram: Telegram) -> AsyncIterator[asyncio.Event]:
     """A poller; the event is set whenever something arrived."""
     arrived = asyncio.Event()
-    task = asyncio.create_task(Poller(tools, telegram, arrived.set).run())
+    task = asyncio.create_task(Poller(tools, telegram, arrived.set, lambda _: None).run())
     try:
         yield arrived
         assert not task.done(), "the poller must not end"
@@ -77,7 +77,7 @@ async def test_nothing_is_confirmed_that_could_not_be_kept(
 ) -> None:
     async with tools.db.unit() as session:
         await session.execute(text("ALTER TABLE telegram_updates RENAME TO away"))
-    task = asyncio.create_task(Poller(tools, telegram, lambda: None).run())
+    task = asyncio.create_task(Poller(tools, telegram, lambda: None, lambda _: None).run())
     anna.write("one")
     await asyncio.wait([task], timeout=10)
     assert task.done(), "a broken schema ends the process; the update waits at Telegram"
@@ -157,7 +157,7 @@ async def test_a_refused_token_is_named_and_never_shown(
 async def test_of_two_processes_one_polls_and_the_other_takes_over(
     tools: Tools, telegram: Telegram, anna: Person, telegram_world: Messenger, said: io.StringIO
 ) -> None:
-    first, second = (Poller(tools, telegram, lambda: None) for _ in range(2))
+    first, second = (Poller(tools, telegram, lambda: None, lambda _: None) for _ in range(2))
     polling_one = asyncio.create_task(first.run())
     await until(lambda: telegram_world.called("deleteWebhook") == 1, "the first to poll")
     waiting_one = asyncio.create_task(second.run())

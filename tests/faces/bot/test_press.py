@@ -9,6 +9,7 @@ from ferryman.faces.bot.press import NotAPress, parse
 GOOD = {
     "v1:home": ("home", {}),
     "v1:buy": ("buy", {}),
+    "v1:gift": ("gift", {}),
     "v1:plan:7": ("plan", {"plan": "7"}),
     "v1:term:12": ("term", {"term": "12"}),
     "v1:pay:yookassa:12": ("pay", {"method": "yookassa", "term": "12"}),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ferryman.faces.bot import handlers, profile
+from ferryman.faces.bot import handlers, profile, stars
 from ferryman.faces.bot.profile import introduce, menus
 from ferryman.flows.tools import Tools
 from ferryman.kit.errors import Unreachable
@@ -42,6 +42,6 @@ async def test_what_failed_half_way_is_done_again(tools: Tools, telegram: Telegr
 
 
 def test_every_command_in_the_menu_is_one_that_we_answer() -> None:
-    assert set(profile.COMMANDS) == set(handlers.COMMANDS)
+    assert set(profile.COMMANDS) == {*handlers.COMMANDS, *stars.COMMANDS}
     for commands in menus().values():
         assert all(1 <= len(text) <= 256 for text in commands.values())

@@ -9,7 +9,7 @@ import pytest
 from ferryman.faces.bot import pages
 from ferryman.faces.bot.visit import Visit
 from ferryman.flows import buying
-from ferryman.flows.buying import Checkout
+from ferryman.flows.buying import Checkout, Wish
 from ferryman.flows.tools import Tools
 from tests.conftest import MovableClock
 from tests.faces.bot.conftest import RunningBot, inbox_is_empty
@@ -66,8 +66,8 @@ async def test_a_kill_in_the_middle_of_a_checkout_makes_no_second_order(
     placed = asyncio.Event()
     begin = buying.begin
 
-    async def begin_and_hang(tools: Tools, customer_id: int, term_id: int, method: str, tap: str) -> Checkout:
-        order = await begin(tools, customer_id, term_id, method, tap)
+    async def begin_and_hang(tools: Tools, wish: Wish) -> Checkout:
+        order = await begin(tools, wish)
         placed.set()
         await asyncio.Event().wait()
         return order

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from ferryman.billing.provider import Way
 from ferryman.catalog.plan import GIGABYTE, Plan, Price, Term
 from ferryman.faces.bot import screens
 from ferryman.faces.bot.press import parse
-from ferryman.faces.bot.screens import Offer, Screen
+from ferryman.faces.bot.screens import Screen
 from ferryman.fleet.keyring import KeyView
 from ferryman.flows.buying import Checkout
+from ferryman.flows.offering import Offer
 from ferryman.kit.money import Money
 from ferryman.messaging.texts import LANGUAGE_NAMES, Voice, voice
 from ferryman.subscriptions.subscription import Subscription
@@ -63,7 +65,8 @@ def checkout(pay_url: str | None) -> Checkout:
 
 MANY_PLANS = [plan(number, "Ж" * 64, "<&" * 500) for number in range(1, 60)]
 MANY_KEYS = [KeyView(f"n{number}", {"en": ODD * 5, "ru": ODD * 5}, "🇳🇱", number % 2 == 0) for number in range(60)]
-OFFERS = [Offer("yookassa", "💳", {"en": ODD, "ru": ODD}, Money(19900, "RUB")) for _ in range(9)]
+WAY = Way("", "💳", {"en": "Card", "ru": "Карта"})
+OFFERS = [Offer("yookassa", "💳", {"en": ODD, "ru": ODD}, Money(19900, "RUB"), WAY) for _ in range(9)]
 ENDED = subscription(timedelta(days=-3))
 
 CASES = [

@@ -12,11 +12,12 @@ from aiogram import Dispatcher
 from aiogram.types import Update
 from sqlalchemy import select
 
-from ferryman.faces.bot import handlers, inbox, profile
+from ferryman.faces.bot import handlers, inbox, profile, stars
 from ferryman.faces.bot.consumer import Consumer
 from ferryman.faces.bot.fsm import PostgresStorage
 from ferryman.faces.bot.inbox import Claimed
 from ferryman.faces.bot.polling import KINDS, Poller
+from ferryman.faces.bot.stars_checkout import CheckoutDesk
 from ferryman.flows import meeting
 from ferryman.flows.tools import Tools
 from ferryman.kit import log
@@ -42,12 +43,13 @@ class BotFace:
         self._telegram = tools.sender
         self._storage = PostgresStorage(tools.db, tools.clock)
         self._dispatcher = Dispatcher(storage=self._storage, tools=tools, telegram=self._telegram)
-        self._dispatcher.include_router(handlers.router())
+        self._dispatcher.include_routers(stars.router(), handlers.router())
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Serve until `stopping` is set; then stop polling, finish what runs, and return."""
         consumer = Consumer(self._tools, self._telegram.bot.id, self._handle, self._drop, self._apologise)
-        poller = Poller(self._tools, self._telegram, consumer.wake)
+        checkouts = CheckoutDesk(self._tools, self._telegram)
+        poller = Poller(self._tools, self._telegram, consumer.wake, checkouts.ask)
         ending = asyncio.Event()
         working = asyncio.create_task(consumer.run(ending))
         polling, chores = asyncio.create_task(poller.run()), asyncio.create_task(self._chores())
@@ -57,6 +59,7 @@ class BotFace:
             await asyncio.wait({stop, working, polling, chores}, return_when=asyncio.FIRST_COMPLETED)
             polling.cancel()
             ending.set()
+            await checkouts.finish()
             await working
         finally:
             ending.set()

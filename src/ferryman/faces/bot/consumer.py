@@ -10,6 +10,7 @@ from ferryman.faces.bot.inbox import Claimed
 from ferryman.flows.tools import Tools
 from ferryman.kit import log
 from ferryman.kit.errors import FerrymanError, Retry
+from ferryman.kit.steps import Step, reached
 
 _log = log.get("inbox")
 
@@ -83,6 +84,7 @@ class Consumer:
                 await self._drop(one)
             else:
                 await self._handle(one)
+                reached(Step.PRESS_ANSWERED)
                 await self._finish(one, "done")
         except Exception as error:  # the outermost ring of the bot: one of the named nets
             await self._stumbled(one, error)

@@ -34,11 +34,13 @@ _log = log.get("bot")
 DATA_VERSION = 1
 COMMANDS = {"start": "home", "buy": "buy", "subs": "subs", "help": "help", "language": "lang"}
 HOME = parse("v1:home")
+BUYING = ("buy", "plan", "term", "again", "pay", "keep", "check", "promo", "nopromo", "up", "upterm", "upp")
 
 
 class Dialogue(StatesGroup):
     browsing = State()
     buying = State()
+    asking = State()
 
 
 @dataclass(frozen=True)
@@ -59,11 +61,11 @@ class Desk:
 
     async def show(self, screen: Screen, place: Place | None, asked: Press) -> None:
         shown = await show(self.telegram, self.chat_id, screen, place)
-        buying = asked.verb in ("buy", "plan", "term", "pay", "check")
-        await self.state.set_state(Dialogue.buying if buying else Dialogue.browsing)
-        await self.state.update_data(
-            v=DATA_VERSION, screen=shown, at=_worth_returning_to(asked) if buying else HOME.data
-        )
+        buying = asked.verb in BUYING
+        open_state = Dialogue.asking if screen.asks else Dialogue.buying if buying else Dialogue.browsing
+        await self.state.set_state(open_state)
+        at = _worth_returning_to(asked) if buying or screen.asks else HOME.data
+        await self.state.update_data(v=DATA_VERSION, screen=shown, at=at, asks=screen.asks)
 
 
 def router() -> Router:
@@ -92,12 +94,17 @@ async def command(
 
 
 async def words(message: Message, telegram: Telegram, tools: Tools, state: FSMContext) -> None:
-    """Nothing here is done by typing: show again where the customer was."""
+    """The answer to an open question; otherwise nothing is done by typing: show again where the customer was."""
     if message.from_user is None:
         return
-    visit = Visit(tools, await _met(tools, message.from_user))
-    at = _reopened(await state.get_state(), await state.get_data())
-    await Desk(telegram, message.chat.id, state).show(await pages.page(visit, at), None, at)
+    visit = Visit(tools, await _met(tools, message.from_user), tap=f"{message.chat.id}:{message.message_id}")
+    open_state, data = await state.get_state(), await state.get_data()
+    at = _reopened(open_state, data)
+    if open_state == Dialogue.asking.state:
+        screen = await pages.answered(visit, str(data.get("asks", "")), message.text or "", at)
+    else:
+        screen = await pages.page(visit, at)
+    await Desk(telegram, message.chat.id, state).show(screen, None, at)
 
 
 async def press(query: CallbackQuery, telegram: Telegram, tools: Tools, state: FSMContext) -> None:
@@ -141,12 +148,15 @@ async def _met(tools: Tools, user: User) -> Customer:
 
 def _worth_returning_to(pressed: Press) -> str:
     # Showing a checkout again must not look like a press on "pay": the choice of methods comes before it.
-    return f"v1:term:{pressed.words['term']}" if pressed.verb == "pay" else pressed.data
+    if pressed.verb == "upp":
+        return f"v1:upterm:{pressed.words['ref']}:{pressed.words['term']}"
+    before = {"pay": "term", "keep": "again"}.get(pressed.verb)
+    return f"v1:{before}:{pressed.words['term']}" if before else pressed.data
 
 
 def _reopened(state: str | None, data: dict[str, Any]) -> Press:
     """Where the customer was; the menu when that is forgotten, or was written by another version."""
-    if state == Dialogue.buying.state and data.get("v") == DATA_VERSION:
+    if state in (Dialogue.buying.state, Dialogue.asking.state) and data.get("v") == DATA_VERSION:
         with contextlib.suppress(NotAPress):
             return parse(str(data.get("at", "")))
     return HOME

@@ -13,6 +13,7 @@ from sqlalchemy.orm import aliased
 from ferryman.faces.bot.tables import TelegramUpdate
 
 CALLBACK = "callback_query"
+PRE_CHECKOUT = "pre_checkout_query"
 # Telegram itself drops presses that it could not deliver for this long; the person has moved on.
 PRESS_LIVES = timedelta(seconds=150)
 # A running attempt renews its claim more often than this; after a kill its chat waits no longer.
@@ -145,7 +146,7 @@ def lane_of(raw: Mapping[str, Any]) -> str:
     if isinstance(body, Mapping):
         message = body.get("message")
         inside = message if isinstance(message, Mapping) else {}
-        for place in (body.get("chat"), inside.get("chat"), body.get("from")):
+        for place in (body.get("chat"), inside.get("chat"), body.get("from"), body.get("user")):
             if isinstance(place, Mapping) and "id" in place:
                 return str(place["id"])
     return f"update:{raw['update_id']}"

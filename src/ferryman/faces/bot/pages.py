@@ -1,30 +1,34 @@
 """What a press leads to: each verb looks up what is true now and answers with a screen. No press is believed."""
 
-import secrets
-import string
 from collections.abc import Awaitable, Callable
 
 from sqlalchemy import select
 
-from ferryman.billing import checkout, methods
+from ferryman.billing import checkout
 from ferryman.billing.order import Order
 from ferryman.catalog import shelf
+from ferryman.catalog.using import PromoRefused
 from ferryman.delivery.link import subscription_url
-from ferryman.faces.bot import key_pages, screens
+from ferryman.faces.bot import (
+    gift_pages,
+    key_pages,
+    prices_pages,
+    prices_screens,
+    renewal_pages,
+    renewal_screens,
+    screens,
+)
 from ferryman.faces.bot.press import Press
-from ferryman.faces.bot.screens import Offer, Screen
+from ferryman.faces.bot.screens import Screen
 from ferryman.faces.bot.visit import Visit, theirs
 from ferryman.fleet import keyring
-from ferryman.flows import buying, meeting
-from ferryman.flows.tools import Tools
+from ferryman.flows import buying, consenting, meeting, offering, pricing
 from ferryman.kit import log
 from ferryman.kit.errors import NotFound, Refused
 from ferryman.subscriptions import holdings
 from ferryman.subscriptions.subscription import Subscription
 
 _log = log.get("bot")
-
-_NONCE = string.ascii_letters + string.digits
 
 
 async def page(visit: Visit, press: Press) -> Screen:
@@ -61,44 +65,42 @@ async def _home(visit: Visit, _: Press) -> Screen:
 
 
 async def _buy(visit: Visit, _: Press | None = None) -> Screen:
-    async with visit.tools.db.unit() as session:
-        on_sale = await shelf.on_sale(session)
-        enabled = await methods.enabled(session)
-    return screens.plans(visit.voice, on_sale, _currencies(visit.tools, enabled))
+    return await prices_pages.plans(visit)
 
 
 async def _plan(visit: Visit, press: Press) -> Screen:
-    async with visit.tools.db.unit() as session:
-        on_sale = await shelf.on_sale(session)
-        enabled = await methods.enabled(session)
+    on_sale, currencies, counter = await prices_pages.on_sale(visit)
     plan = next((one for one in on_sale if one.id == press.number("plan")), None)
     if plan is None:
         raise buying.NotForSale("The plan was withdrawn.")
-    return screens.terms(visit.voice, plan, _currencies(visit.tools, enabled))
+    return screens.terms(visit.voice, plan, currencies, counter)
 
 
 async def _term(visit: Visit, press: Press) -> Screen:
     async with visit.tools.db.unit() as session:
         term = await shelf.term(session, press.number("term"))
-        enabled = await methods.enabled(session)
-    if term is None:
-        raise buying.NotForSale("The term was withdrawn.")
-    offers = []
-    for name in _installed(visit.tools, enabled):
-        kind = visit.tools.providers[name]
-        amount = term.price(kind.currencies)
-        if amount is not None:
-            offers.append(Offer(name, kind.icon, kind.title, amount))
-    return screens.methods(visit.voice, term, offers, "".join(secrets.choice(_NONCE) for _ in range(8)))
+        if term is None:
+            raise buying.NotForSale("The term was withdrawn.")
+        counter = await pricing.counter(session, visit.customer.id, visit.tools.clock.now())
+        offers = await offering.offers(visit.tools, session, term, visit.customer.id, counter)
+    shown = screens.methods(visit.voice, term, offers, prices_pages.nonce())
+    keeping = renewal_pages.keeping(visit.tools, offers, term.days)
+    return renewal_screens.with_choice(visit.voice, shown, term, offers, keeping, on=press.verb == "again")
 
 
 async def _pay(visit: Visit, press: Press) -> Screen:
     term_id = press.number("term")
-    back = f"v1:term:{term_id}"
+    keep = press.verb == "keep"
+    back = f"v1:{'again' if keep else 'term'}:{term_id}"
     try:
-        order = await buying.begin(visit.tools, visit.customer.id, term_id, press.words["method"], visit.tap)
+        wish = buying.Wish(visit.customer.id, term_id, press.words["method"], visit.tap, keep=keep)
+        order = await buying.begin(visit.tools, wish)
     except (buying.NotForSale, NotFound):
         raise
+    except buying.ContactNeeded:
+        return screens.contact(visit.voice, back)
+    except PromoRefused as error:
+        return await prices_pages.code_refused(visit, error)
     except Refused as error:
         _log.warning("checkout_refused", customer=visit.customer.id, why=str(error))
         return screens.paying_refused(visit.voice, back)
@@ -161,16 +163,36 @@ async def _subscription(visit: Visit, one: Subscription) -> Screen:
         keys = await keyring.of_subscription(session, one.id)
         on_sale = await shelf.on_sale(session)
     renew = next((f"v1:plan:{plan.id}" for plan in on_sale if plan.code == one.plan_code), "v1:buy")
-    return screens.subscription(visit.voice, one, keys, visit.tools.clock.now(), renew)
+    shown = screens.subscription(visit.voice, one, keys, visit.tools.clock.now(), renew)
+    others = any(plan.code != one.plan_code for plan in on_sale)
+    shown = prices_screens.with_upgrade(visit.voice, shown, one, visit.tools.clock.now()) if others else shown
+    renewal = await consenting.look(visit.tools, visit.customer.id, one.ref)
+    return renewal_screens.with_renewal(visit.voice, shown, renewal)
 
 
-def _installed(tools: Tools, names: list[str]) -> list[str]:
-    return [name for name in names if name in tools.providers]
+async def _contact(visit: Visit, words: str, asked_at: Press) -> Screen:
+    """The address for receipts was typed: keep it, and go back to the ways to pay."""
+    try:
+        await meeting.reachable_at(visit.tools, visit.customer.id, words)
+    except Refused:
+        return screens.contact(visit.voice, asked_at.data, wrong=True)
+    return await page(visit, asked_at)
 
 
-def _currencies(tools: Tools, enabled: list[str]) -> tuple[str, ...]:
-    """What can be paid in, in the operator's order of methods."""
-    return tuple(currency for name in _installed(tools, enabled) for currency in tools.providers[name].currencies)
+async def answered(visit: Visit, question: str, words: str, asked_at: Press) -> Screen:
+    """Words that answer an open question; `asked_at` is the press to go back to. Other words lead there as well."""
+    if visit.customer.banned:
+        return screens.banned(visit.voice)
+    answer = ANSWERS.get(question)
+    return await page(visit, asked_at) if answer is None else await answer(visit, words, asked_at)
+
+
+# Question (see `Screen.asks`) → what its answer leads to.
+ANSWERS: dict[str, Callable[[Visit, str, Press], Awaitable[Screen]]] = {
+    "contact": _contact,
+    **gift_pages.ANSWERS,
+    **prices_pages.ANSWERS,
+}
 
 
 _PAGES: dict[str, Callable[[Visit, Press], Awaitable[Screen]]] = {
@@ -178,7 +200,9 @@ _PAGES: dict[str, Callable[[Visit, Press], Awaitable[Screen]]] = {
     "buy": _buy,
     "plan": _plan,
     "term": _term,
+    "again": _term,
     "pay": _pay,
+    "keep": _pay,
     "check": _check,
     "subs": _subs,
     "sub": _sub,
@@ -186,5 +210,8 @@ _PAGES: dict[str, Callable[[Visit, Press], Awaitable[Screen]]] = {
     "help": _help,
     "rules": _rules,
     "lang": _lang,
+    **gift_pages.PAGES,
+    **prices_pages.PAGES,
     **key_pages.PAGES,
+    **renewal_pages.PAGES,
 }

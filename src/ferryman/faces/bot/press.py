@@ -11,14 +11,24 @@ _NUMBER = r"[1-9][0-9]{0,17}"
 _REF = r"[A-Za-z0-9_-]{1,40}"
 _CODE = r"[a-z0-9][a-z0-9-]{0,30}"
 _NONCE = r"[A-Za-z0-9]{1,12}"
+# The provider, and which of its ways. A button's data holds 64 bytes.
+_METHOD = r"[a-z][a-z0-9_]{0,15}(?:\.[a-z][a-z0-9_]{0,14})?"
 # Verb → what may follow it. The nonce of `pay` makes each showing of the methods an order of its own, and a second
 # press on the same showing the same order; so it is with `switch` and `rekeyed`.
 _GRAMMAR = {
     "home": "",
     "buy": "",
+    "gift": "",
     "plan": rf":(?P<plan>{_NUMBER})",
     "term": rf":(?P<term>{_NUMBER})",
-    "pay": rf":(?P<method>[a-z][a-z0-9_]{{0,19}}):(?P<term>{_NUMBER})(?::(?P<nonce>{_NONCE}))?",
+    "pay": rf":(?P<method>{_METHOD}):(?P<term>{_NUMBER})(?::(?P<nonce>{_NONCE}))?",
+    "again": rf":(?P<term>{_NUMBER})",
+    "keep": rf":(?P<method>{_METHOD}):(?P<term>{_NUMBER})(?::(?P<nonce>{_NONCE}))?",
+    "promo": "",
+    "nopromo": "",
+    "up": rf":(?P<ref>{_REF})",
+    "upterm": rf":(?P<ref>{_REF}):(?P<term>{_NUMBER})",
+    "upp": rf":(?P<method>{_METHOD}):(?P<ref>{_REF}):(?P<term>{_NUMBER}):(?P<nonce>{_NONCE})",
     "check": rf":(?P<order>{_REF})",
     "subs": "",
     "sub": rf":(?P<ref>{_REF})",
@@ -29,6 +39,11 @@ _GRAMMAR = {
     "stay": rf":(?P<ref>{_REF})",
     "rekey": rf":(?P<ref>{_REF})",
     "rekeyed": rf":(?P<ref>{_REF}):(?P<nonce>{_NONCE})",
+    "renewal": rf":(?P<ref>{_REF})",
+    "renewal-off": rf":(?P<ref>{_REF})",
+    "renewal-on": rf":(?P<ref>{_REF}):(?P<minor>{_NUMBER})",
+    "renewal-yes": rf":(?P<ref>{_REF}):(?P<minor>{_NUMBER})",
+    "renewal-forget": rf":(?P<ref>{_REF})",
     "help": "",
     "rules": "",
     "lang": rf"(?::(?P<language>{'|'.join(LANGUAGES)}))?",

@@ -13,7 +13,7 @@ from ferryman.messaging.texts import FALLBACK, LANGUAGE_NAMES, voice
 
 _log = log.get("bot")
 
-COMMANDS = ("start", "buy", "subs", "help", "language")
+COMMANDS = ("start", "buy", "subs", "help", "language", "paysupport", "terms")
 
 
 def menus() -> dict[str, dict[str, str]]:

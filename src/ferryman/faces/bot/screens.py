@@ -1,14 +1,18 @@
 """Screens: pure functions from what is known to what is shown. They ask no database, no clock and no Telegram."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from ferryman.catalog.plan import GIGABYTE, Plan, Term
+from ferryman.catalog.pricing import Quote
 from ferryman.faces.bot.buttons import button, home_row
 from ferryman.fleet.keyring import KeyView
 from ferryman.flows.buying import Checkout
+from ferryman.flows.offering import FULL_PRICE, Offer
+from ferryman.flows.pricing import Counter, NoPrice
 from ferryman.kit.money import Money
 from ferryman.messaging.keys import key_keyboard, qr_png
 from ferryman.messaging.sender import Button, Keyboard
@@ -25,25 +29,16 @@ BAR_CELLS = 10
 
 @dataclass(frozen=True)
 class Screen:
-    """`text` is HTML; with a `photo` (PNG) it is the caption."""
+    """`text` is HTML; with a `photo` (PNG) it is the caption. `asks` names the question that the next words answer."""
 
     text: str
     keyboard: Keyboard | None = None
     photo: bytes | None = None
+    asks: str = ""
 
     def after(self, line: str) -> "Screen":
         """The same screen with a line above it."""
         return replace(self, text=f"{line}\n\n{self.text}")
-
-
-@dataclass(frozen=True)
-class Offer:
-    """One way to pay for a term: the provider's name, how it presents itself, and what it would take."""
-
-    method: str
-    icon: str
-    title: Mapping[str, str]
-    amount: Money
 
 
 def home(voice: Voice, name: str, subscriptions: Sequence[Subscription], now: datetime) -> Screen:
@@ -68,16 +63,17 @@ def home(voice: Voice, name: str, subscriptions: Sequence[Subscription], now: da
     return Screen(text, Keyboard(((mine,), (buy,), *tail)))
 
 
-def plans(voice: Voice, on_sale: Sequence[Plan], currencies: tuple[str, ...]) -> Screen:
-    """Plans that have a price in one of `currencies`, each with its lowest."""
+def plans(voice: Voice, on_sale: Sequence[Plan], currencies: tuple[str, ...], counter: Counter = FULL_PRICE) -> Screen:
+    """Plans that have a price in one of `currencies`, each with its lowest for this customer."""
     rows: list[tuple[Button, ...]] = []
     text = voice.html("plans")
     for plan in on_sale[:MOST_PLANS]:
-        prices = [price for _, price in _priced(plan, currencies)]
-        if not prices:
+        quotes = [quote for _, quote in _priced(plan, currencies, counter)]
+        if not quotes:
             continue
-        lowest = min((one for one in prices if one.currency == prices[0].currency), key=lambda one: one.minor)
-        label = voice.plain("button-plan", icon=plan.icon, title=voice.pick(plan.title), amount=voice.money(lowest))
+        same = [quote for quote in quotes if quote.total.currency == quotes[0].total.currency]
+        amount = _quoted(voice, min(same, key=lambda quote: quote.total.minor))
+        label = voice.plain("button-plan", icon=plan.icon, title=voice.pick(plan.title), amount=amount)
         rows.append((Button(label, data=f"v1:plan:{plan.id}"),))
         entry = f"\n\n{voice.html('plans-entry', **_plan_words(voice, plan))}"
         text += entry if len(text) + len(entry) <= LONGEST_LIST else ""
@@ -86,10 +82,10 @@ def plans(voice: Voice, on_sale: Sequence[Plan], currencies: tuple[str, ...]) ->
     return Screen(text, Keyboard((*rows, home_row(voice))))
 
 
-def terms(voice: Voice, plan: Plan, currencies: tuple[str, ...]) -> Screen:
+def terms(voice: Voice, plan: Plan, currencies: tuple[str, ...], counter: Counter = FULL_PRICE) -> Screen:
     rows = [
-        (Button(voice.plain("button-term", days=term.days, amount=voice.money(price)), data=f"v1:term:{term.id}"),)
-        for term, price in _priced(plan, currencies)
+        (Button(voice.plain("button-term", days=term.days, amount=_quoted(voice, quote)), data=f"v1:term:{term.id}"),)
+        for term, quote in _priced(plan, currencies, counter)
     ]
     return Screen(
         voice.html("terms", **_plan_words(voice, plan)), Keyboard((*rows, (button(voice, "back", "v1:buy"),)))
@@ -104,7 +100,10 @@ def methods(voice: Voice, term: Term, offers: Sequence[Offer], nonce: str) -> Sc
         (
             Button(
                 voice.plain(
-                    "button-method", icon=offer.icon, title=voice.pick(offer.title), amount=voice.money(offer.amount)
+                    "button-method",
+                    icon=offer.icon,
+                    title=voice.pick(offer.title),
+                    amount=price(voice, offer.amount, offer.was),
                 ),
                 data=f"v1:pay:{offer.method}:{term.id}:{nonce}",
             ),
@@ -117,15 +116,27 @@ def methods(voice: Voice, term: Term, offers: Sequence[Offer], nonce: str) -> Sc
 
 def checkout(voice: Voice, order: Checkout, back: str) -> Screen:
     """`back` is the data of the button that leads to the choice before."""
+    if order.paid:
+        return paid(voice, order.order_ref)
     text = voice.html(
         "checkout" if order.pay_url else "checkout-wait",
         order_ref=order.order_ref,
         icon=order.icon,
         title=voice.pick(order.title),
         days=order.days,
-        amount=voice.money(order.amount),
+        amount=price(voice, order.amount, order.was),
     )
     return Screen(text, _paying(voice, order.order_ref, order.pay_url, button(voice, "back", back)))
+
+
+def paid(voice: Voice, order_ref: str) -> Screen:
+    return order(voice, order_ref, "paid", None)
+
+
+def contact(voice: Voice, back: str, *, wrong: bool = False) -> Screen:
+    """Where the receipt is to go: an e-mail address or a phone number, to be typed."""
+    asked = Screen(voice.html("contact"), Keyboard(((button(voice, "back", back),), home_row(voice))), asks="contact")
+    return asked.after(voice.html("contact-wrong")) if wrong else asked
 
 
 def paying_refused(voice: Voice, back: str) -> Screen:
@@ -237,10 +248,25 @@ def _paying(voice: Voice, order_ref: str, pay_url: str | None, *below: Button) -
     return Keyboard(tuple((one,) for one in (pay, check, *below) if one is not None))
 
 
-def _priced(plan: Plan, currencies: tuple[str, ...]) -> list[tuple[Term, Money]]:
+def price(voice: Voice, amount: Money, was: Money | None) -> str:
+    """ "299 ₽", or "299 ₽ instead of 399 ₽"."""
+    if was is None:
+        return voice.money(amount)
+    return voice.plain("price-reduced", amount=voice.money(amount), was=voice.money(was))
+
+
+def _quoted(voice: Voice, quote: Quote) -> str:
+    return price(voice, quote.total, quote.base if quote.reduced else None)
+
+
+def _priced(plan: Plan, currencies: tuple[str, ...], counter: Counter) -> list[tuple[Term, Quote]]:
     """Terms on sale with their prices, shortest first."""
-    found = [(term, term.price(currencies)) for term in plan.terms if term.active]
-    return [(term, price) for term, price in found if price is not None]
+    found = []
+    for term in plan.terms:
+        if term.active:
+            with contextlib.suppress(NoPrice):
+                found.append((term, counter.quote(term, currencies)))
+    return found
 
 
 def _plan_words(voice: Voice, plan: Plan) -> dict[str, str | int]:

@@ -5,7 +5,21 @@ from typing import Annotated
 import typer
 
 from ferryman import __version__
-from ferryman.faces.cli import keys, moving, nodes, serving, shop, staff
+from ferryman.faces.cli import (
+    gifts,
+    keys,
+    ledger,
+    moving,
+    nodes,
+    payments,
+    promo,
+    providers,
+    refunds,
+    renewals,
+    serving,
+    shop,
+    staff,
+)
 
 __all__ = ["app"]
 
@@ -35,6 +49,18 @@ def main(
 
 serving.add_to(app)
 shop.add_to(app)
+payments.add_to(app)
 moving.add_to(nodes.group)
-for group in (nodes.group, keys.group, staff.group):
+gifts.add_to(payments.payment_group)
+for group in (
+    nodes.group,
+    keys.group,
+    staff.group,
+    providers.group,
+    refunds.group,
+    ledger.group,
+    gifts.group,
+    promo.group,
+    renewals.group,
+):
     app.add_typer(group)

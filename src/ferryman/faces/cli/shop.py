@@ -1,4 +1,4 @@
-"""The commands about the shop as a whole: `ferryman migrate | apply | doctor | stuck | new-key`."""
+"""The commands about the shop as a whole: `ferryman migrate | apply | doctor | new-key`."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +9,7 @@ import typer
 import ferryman.faces.cli.picturing as picturing
 from ferryman import wiring
 from ferryman.faces.cli.running import go, with_tools
-from ferryman.flows import checkup, overview, setup
+from ferryman.flows import checkup, setup
 from ferryman.flows.tools import Tools
 from ferryman.kit import migrate as schema
 from ferryman.kit.secrets import new_key as made_up_key
@@ -17,7 +17,7 @@ from ferryman.kit.settings import Settings
 
 
 def add_to(app: typer.Typer) -> None:
-    commands: list[Callable[..., None]] = [migrate, apply, doctor, stuck, new_key]
+    commands: list[Callable[..., None]] = [migrate, apply, doctor, new_key]
     for command in commands:
         app.command()(command)
 
@@ -55,21 +55,6 @@ def doctor() -> None:
             raise typer.Exit(1)
 
     go(with_tools(work, telegram=True))
-
-
-def stuck() -> None:
-    """💸 Money without key: payments whose keys are not all on their nodes. Exits with 1 when there are any."""
-
-    async def work(tools: Tools) -> None:
-        async with tools.db.unit() as session:
-            rows = await overview.stuck(session)
-        for row in rows:
-            typer.echo(f"⚠️  {row['ref']} since {row['succeeded_at']}: {row['why']}")
-        typer.echo(f"{len(rows)} payments without all their keys" if rows else "✅ every paid key is where it belongs")
-        if rows:
-            raise typer.Exit(1)
-
-    go(with_tools(work))
 
 
 def new_key() -> None:

@@ -21,7 +21,7 @@ def build(tools: Tools, more: Sequence[BaseRoute] = ()) -> FastAPI:
     """The application over these tools. `more` are routes of other faces that live on the same port."""
     app = FastAPI(title="Ferryman", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
     routes = [
-        Route("/hooks/{provider}/{secret}", webhook_endpoint(tools, tools.hook_secret), methods=["POST"]),
+        Route("/hooks/{provider}/{secret}", webhook_endpoint(tools, tools.hook_secret), methods=["POST", "GET"]),
         Route("/s/{token}", subscription_endpoint(partial(profile.of_token, tools)), methods=["GET", "HEAD"]),
         Route("/healthz", _alive, methods=["GET"]),
         Route("/readyz", _ready(tools), methods=["GET"]),

@@ -6,10 +6,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from ferryman.billing.provider import RawWebhook
-from ferryman.flows import buying
+from ferryman.faces.web.throttle import Throttle, sender
+from ferryman.flows import settling
 from ferryman.flows.tools import Tools
 from ferryman.kit import log
-from ferryman.kit.errors import Misconfigured, NotFound, Refused, Unreachable
+from ferryman.kit.errors import Misconfigured, NotFound, Unreachable
 from ferryman.kit.secrets import same
 
 _log = log.get("hooks")
@@ -21,27 +22,29 @@ LARGEST_BODY = 256 * 1024
 def webhook_endpoint(tools: Tools, secret: str) -> Callable[[Request], Awaitable[Response]]:
     """The route's handler. `secret` is the unguessable last part of the address.
 
-    Answers: the provider's own acknowledgement; 404 for a wrong secret or an unknown provider, alike; 413 for a body
-    over 256 KiB, without reading the rest; 400 for a body that is no webhook of that provider; 503 when the database is
-    away, so that the provider tries again.
+    Answers: what the provider wants to hear, also for what is no webhook of its own; 404 for a wrong secret or an
+    unknown provider, alike; 413 for a body over 256 KiB, without reading the rest; 429 for an address that knocks too
+    often; 503 when the database is away, so that the provider tries again.
     """
+    throttle, hops = Throttle(tools.settings.hooks_per_second), tools.settings.proxy_hops
 
     async def receive(request: Request) -> Response:
         provider = request.path_params["provider"]
         if not same(request.path_params["secret"], secret):
             return Response(status_code=404)
+        address = sender(request, hops)
+        if not throttle.admits(address):
+            _log.warning("webhooks_too_many", provider=provider, remote=address)
+            return Response(status_code=429, headers={"retry-after": "5"})
         body = await _read(request)
         if body is None:
             _log.warning("webhook_too_large", provider=provider)
             return Response(status_code=413, headers={"connection": "close"})
-        raw = RawWebhook(body, dict(request.headers), request.client.host if request.client else "")
+        raw = RawWebhook(body, dict(request.headers), address, request.url.query)
         try:
-            status, text = await buying.webhook_came(tools, provider, raw)
+            status, text = await settling.webhook_came(tools, provider, raw)
         except NotFound:
             return Response(status_code=404)
-        except Refused as error:
-            _log.warning("webhook_refused", provider=provider, why=str(error), bytes=len(body))
-            return Response(status_code=400)
         except (Unreachable, Misconfigured) as error:
             _log.error("webhook_not_kept", provider=provider, why=str(error))
             return Response(status_code=503, headers={"retry-after": "5"})

@@ -32,7 +32,7 @@ async def run(app: FastAPI, host: str, port: int, stopping: asyncio.Event) -> No
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=DRAIN_SECONDS,
-        # Addresses come from the connection alone until a trusted proxy can be configured.
+        # What proxies write is read where it matters, and only as far as FERRYMAN_PROXY_HOPS goes.
         proxy_headers=False,
     )
     server = _Server(config)

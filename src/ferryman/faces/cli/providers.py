@@ -1,0 +1,114 @@
+"""`ferryman provider list | edit | way | test`: who collects the money."""
+
+import os
+from typing import Annotated
+
+import typer
+
+from ferryman.faces.cli.describing import AsJson
+from ferryman.faces.cli.running import go, show_json, with_tools
+from ferryman.flows import trying, ways
+from ferryman.flows.shopfile import resolved
+from ferryman.flows.tools import Tools
+from ferryman.kit.errors import Refused
+from ferryman.kit.money import Money
+
+group = typer.Typer(name="provider", help="🏦 Payment providers: on, off, order, names, a test.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="The provider: `ferryman provider list`.")]
+
+
+@group.command(name="list")
+def list_(as_json: AsJson = False) -> None:
+    """📋 All that are installed; those that are on first, in the order in which customers see them."""
+
+    async def work(tools: Tools) -> None:
+        found = await ways.listed(tools)
+        if as_json:
+            show_json([vars(one) for one in found])
+            return
+        for one in found:
+            state = "✅ on" if one.enabled else "⏸  off" if one.configured else "▫️  not set up"
+            typer.echo(f"{one.icon} {one.name} · {one.title['en']} · {state}")
+            for code, icon, title, on in one.ways if len(one.ways) > 1 else []:
+                typer.echo(f"   {'✅' if on else '⏸ '} {icon} {code} · {title}")
+
+    go(with_tools(work), quiet=True)
+
+
+@group.command()
+def edit(
+    name: Name,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="FIELD=VALUE; a secret as FIELD=env:VARIABLE, so that no shell history has it."),
+    ] = None,
+    on: Annotated[bool | None, typer.Option("--on/--off", help="Offer it, or stop new payments.")] = None,
+    position: Annotated[int | None, typer.Option(min=0, max=99, help="Its place among the providers.")] = None,
+) -> None:
+    """✏️  Set it up or change it; new settings are tried before they are kept."""
+
+    async def work(tools: Tools) -> None:
+        config = resolved(dict(_pair(one) for one in settings or []), os.environ)
+        found = await ways.edit(tools, name, ways.Edit(config, on, position))
+        typer.echo(f"✅ {name}: {found}")
+        typer.echo(f"   📨 its webhooks go to {tools.hook_url(name)}")
+
+    go(with_tools(work), quiet=True)
+
+
+@group.command(name="way")
+def dress(
+    name: Name,
+    code: Annotated[str, typer.Argument(help="Which of its ways.")],
+    on: Annotated[bool | None, typer.Option("--on/--off", help="Offer it or not.")] = None,
+    position: Annotated[
+        int | None, typer.Option(min=0, max=9999, help="Its place among all ways, 0 = as it was.")
+    ] = None,
+    icon: Annotated[str | None, typer.Option(help='An emoji; "" = the provider\'s own.')] = None,
+    russian: Annotated[str, typer.Option("--ru", help="Its name in Russian.")] = "",
+    english: Annotated[str, typer.Option("--en", help="Its name in English.")] = "",
+) -> None:
+    """🔘 Switch one of its ways on or off, move it, or name it."""
+    if bool(russian) != bool(english):
+        typer.echo("❌ Give the name in both languages: --ru and --en.", err=True)
+        raise typer.Exit(1)
+
+    async def work(tools: Tools) -> None:
+        title = {"ru": russian, "en": english} if russian else None
+        await ways.dress(tools, name, code, enabled=on, position=position, icon=icon, title=title)
+        typer.echo(f"✅ {name}.{code}")
+
+    go(with_tools(work), quiet=True)
+
+
+@group.command(name="test")
+def try_(
+    name: Name,
+    way: Annotated[str, typer.Option("--way", help="Which of its ways; the first when not given.")] = "",
+    amount: Annotated[str, typer.Option(help='How much, such as "10.00 RUB"; the smallest sum when not given.')] = "",
+    wait: Annotated[float, typer.Option(min=5, max=3600, help="Seconds to wait for the payment.")] = 600.0,
+) -> None:
+    """🧪 Make one real payment of a small sum, see its webhook come, and give the money back."""
+
+    async def work(tools: Tools) -> None:
+        sum_ = _money(amount) if amount else None
+        async for step in trying.trial(tools, name, way, sum_, wait):
+            typer.echo(f"{step.icon} {step.text}{' ' + step.link if step.link else ''}")
+
+    go(with_tools(work), quiet=True)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    field, separator, value = text.partition("=")
+    if not separator or not field:
+        raise Refused("Write --set FIELD=VALUE.")
+    return field.strip(), value
+
+
+def _money(text: str) -> Money:
+    number, _, currency = text.strip().partition(" ")
+    try:
+        return Money.parse(number, currency.strip().upper())
+    except ValueError as error:
+        raise Refused(f"{error}; write the sum like 10.00 RUB.") from error

@@ -1,0 +1,95 @@
+"""`ferryman stuck | repair | payment | events | provider …` from a shell, beside an emulated bank and three panels."""
+
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+
+from ferryman.flows.tools import Tools
+from tests.faces.shell import Shell
+from tests.support.shop import Town, town
+
+
+@pytest.fixture
+async def shop(tools: Tools) -> AsyncIterator[Town]:
+    world = town(tools)
+    try:
+        await world.open()
+        yield world
+    finally:
+        await world.close()
+
+
+async def well(shell: Shell, *words: str, **more: str) -> str:
+    said = await shell.ferryman(*words, **more)
+    assert said.code == 0, said.out + said.err
+    return said.out
+
+
+async def ill(shell: Shell, *words: str) -> str:
+    said = await shell.ferryman(*words)
+    assert said.code == 1, said.out + said.err
+    return said.out + said.err
+
+
+async def test_what_is_stuck_is_named_and_repaired(shop: Town, shell: Shell) -> None:
+    assert (await well(shell, "stuck")).startswith("✅")
+    shop.pay(await shop.order(await shop.customer()))
+    ref = str(await shop.value("SELECT ref FROM payments"))
+    said = await well(shell, "repair", ref)
+    assert said.splitlines()[0] == "🔧 asked the provider: paid"
+    assert said.splitlines()[-1] == "🔧 every key is where it belongs"
+    await shop.rows("UPDATE subscriptions SET ends_at = ends_at + interval '30 days' RETURNING id")
+    assert "🎭" in await ill(shell, "stuck")
+    found = json.loads((await shell.ferryman("stuck", "--json")).out)
+    assert [len(found[name]) for name in ("money_without_key", "key_without_money")] == [0, 1]
+    assert "There is no payment" in await ill(shell, "repair", "no-such-payment")
+
+
+async def test_a_review_is_listed_and_decided_with_a_reason(shop: Town, shell: Shell) -> None:
+    paid = shop.pay(await shop.order(await shop.customer()))
+    shop.rewrite(paid, amount={"value": "150.00", "currency": "RUB"})
+    await shop.webhook(paid)
+    await shop.work()
+    ref = str(await shop.value("SELECT ref FROM payments"))
+    assert "150.00 RUB came instead" in await well(shell, "payment", "list")
+    assert (await shell.ferryman("payment", "accept", ref)).code == 2
+    assert "paid" in await well(shell, "payment", "accept", ref, "--why", "a good customer")
+    assert "no payment waits" in await well(shell, "payment", "list")
+    assert "not in review" in await ill(shell, "payment", "credit", ref, "--why", "again")
+
+
+async def test_events_are_listed_shown_and_replayed(shop: Town, shell: Shell) -> None:
+    assert "nothing came in" in await well(shell, "events", "list")
+    await shop.webhook(shop.pay(await shop.order(await shop.customer())))
+    await shop.work()
+    assert "payment.succeeded" in await well(shell, "events", "list", "--verdict", "paid")
+    shown = await well(shell, "events", "show", "1")
+    assert "paid" in shown
+    assert '"type": "notification"' in shown
+    assert "already_settled" in await well(shell, "events", "replay", "1")
+    assert "There is no event" in await ill(shell, "events", "show", "77")
+
+
+async def test_a_provider_is_listed_edited_and_its_way_named(shop: Town, shell: Shell) -> None:
+    listed = await well(shell, "provider", "list")
+    assert "yookassa" in listed.splitlines()[0]
+    assert "✅ on" in listed.splitlines()[0]
+    assert "env:" not in await well(shell, "provider", "edit", "yookassa", "--position", "3")
+    said = await ill(shell, "provider", "edit", "yookassa", "--set", "secret_key=env:NO_SUCH_VARIABLE")
+    assert "NO_SUCH_VARIABLE, which is not set" in said
+    assert "FIELD=VALUE" in await ill(shell, "provider", "edit", "yookassa", "--set", "secret")
+    await well(shell, "provider", "way", "yookassa", "sbp", "--off")
+    assert "⏸  ⚡" in await well(shell, "provider", "list") or "⏸" in await well(shell, "provider", "list")
+    assert "both languages" in await ill(shell, "provider", "way", "yookassa", "sbp", "--ru", "СБП")
+    assert "not paid within" in await ill(shell, "provider", "test", "yookassa", "--wait", "5")
+    assert "write the sum" in await ill(shell, "provider", "test", "yookassa", "--amount", "ten")
+
+
+async def test_where_the_banks_list_and_the_books_differ_is_listed(shop: Town, shell: Shell) -> None:
+    assert (await well(shell, "ledger", "findings")).startswith("✅")
+    await shop.rows(
+        """INSERT INTO bank_findings (provider, external_id, kind, minor, currency, what, found_at, seen_at)
+           VALUES ('yookassa', 'x-1', 'unknown_here', 100, 'RUB', '1.00 RUB came in', now(), now()) RETURNING id"""
+    )
+    assert "1.00 RUB came in" in await ill(shell, "ledger", "findings")
