@@ -1,12 +1,11 @@
 """Money without key: every way a paid customer can be left without what they paid for shows up in one list."""
 
-from ferryman.flows import overview
+from ferryman.flows import mending, overview
 from tests.support.shop import Town
 
 
 async def stuck(shop: Town) -> list[tuple[str, str]]:
-    async with shop.tools.db.unit() as session:
-        return [(row["ref"], row["why"]) for row in await overview.stuck(session)]
+    return [(one.ref, one.why) for one in await mending.stuck(shop.tools)]
 
 
 async def sold(shop: Town, telegram_id: int = 7) -> str:

@@ -175,6 +175,12 @@ async def ask_later(session: AsyncSession, payment_id: int, now: datetime) -> No
         payment.ask_at = next((at for at in steps if at > now), _much_later(payment, now))
 
 
+async def ask_soon(session: AsyncSession, payment_id: int, at: datetime) -> None:
+    """There was no room for the question now."""
+    open_one = (Payment.id == payment_id, Payment.ask_at.is_not(None))
+    await session.execute(update(Payment).where(*open_one).values(ask_at=at))
+
+
 def _much_later(payment: Payment, now: datetime) -> datetime | None:
     """Hourly, and after some days daily. A link that nobody paid never dies at some providers: after two weeks it is
     for their webhook and their list to tell of it, and it stays open here."""
@@ -225,7 +231,7 @@ async def settle(
         case PaymentState.HELD:
             return Settled(Outcome.HELD, payment)
         case PaymentState.CANCELLED:
-            return Settled(_cancel(payment, fact), payment)
+            return Settled(await _cancel(session, payment, fact), payment)
         case PaymentState.SHORT:
             payment.details = {**payment.details, **fact.details}
             return Settled(_review(payment, f"less came than {payment.amount}"), payment)
@@ -349,7 +355,10 @@ async def _book_fee(session: AsyncSession, payment: Payment, fact: Fact) -> None
         await ledger.post(session, "fee", f"payment:{payment.ref}", legs)
 
 
-def _cancel(payment: Payment, fact: Fact) -> Outcome:
+async def _cancel(session: AsyncSession, payment: Payment, fact: Fact) -> Outcome:
+    if payment.state == Attempt.REVIEW and await ledger.held_on(session, f"unmatched:{payment.ref}"):
+        # Money came for it all the same: that is for a person to decide.
+        return Outcome.REVIEW
     payment.state = Attempt.CANCELLED
     payment.reason = fact.reason
     payment.ask_at = None

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ColumnElement, Integer, case, func, literal, select, update
+from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ferryman.billing.order import Payment, WebhookEvent
@@ -19,6 +19,8 @@ PLAIN_HEADERS = ("content-type", "content-length", "user-agent", "date", "x-forw
 MASK = "•••"
 LONGEST_HEADER = 300
 MOST_HEADERS = 50
+# Of an event that comes again and again the first lines and the newest tell the story.
+MOST_LINES, FIRST_LINES = 100, 50
 
 
 async def keep(session: AsyncSession, provider: str, claim: Claim, raw: RawWebhook, now: datetime) -> int:
@@ -46,7 +48,7 @@ async def keep(session: AsyncSession, provider: str, claim: Claim, raw: RawWebho
                 # Said again, it is looked into again, and not forgotten when that attempt is lost.
                 "processed_at": None,
                 "due_at": now + OVERDUE,
-                "trace": WebhookEvent.trace.op("||")([line("came again", now)]),
+                "trace": _with(line("came again", now)),
             },
         ).returning(WebhookEvent.id)
     )
@@ -69,17 +71,20 @@ async def judged(session: AsyncSession, event_id: int, verdict: str, now: dateti
     await session.execute(
         update(WebhookEvent)
         .where(WebhookEvent.id == event_id)
-        .values(verdict=verdict, processed_at=now, trace=WebhookEvent.trace.op("||")([line(verdict, now)]))
+        .values(verdict=verdict, processed_at=now, trace=_with(line(verdict, now)))
     )
 
 
 async def traced(session: AsyncSession, event_id: int, what: str, now: datetime) -> None:
     """One more line of what happened to an event."""
-    await session.execute(
-        update(WebhookEvent)
-        .where(WebhookEvent.id == event_id)
-        .values(trace=WebhookEvent.trace.op("||")([line(what, now)]))
-    )
+    await session.execute(update(WebhookEvent).where(WebhookEvent.id == event_id).values(trace=_with(line(what, now))))
+
+
+def _with(one: dict[str, str]) -> ColumnElement[Any]:
+    """The trace with one more line; in a full one the line in its middle makes room."""
+    full = func.jsonb_array_length(WebhookEvent.trace) >= MOST_LINES
+    roomy = case((full, WebhookEvent.trace.op("-")(literal(FIRST_LINES, Integer))), else_=WebhookEvent.trace)
+    return roomy.op("||")(literal([one], JSONB))
 
 
 async def redact(session: AsyncSession, before: datetime, limit: int = 5000) -> int:

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, select, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ferryman.billing.order import Payment
+from ferryman.billing import ledger
+from ferryman.billing.order import LedgerTransaction, Order, Payment
 from ferryman.kit.db import LOCK, Base
 from ferryman.kit.money import Money
 from ferryman.kit.secrets import new_token
@@ -163,6 +164,26 @@ async def due(session: AsyncSession, now: datetime, limit: int = 200) -> list[in
     """Ids of the open refunds that it is time to ask about."""
     found = await session.scalars(select(Refund.id).where(Refund.ask_at <= now).order_by(Refund.ask_at).limit(limit))
     return list(found)
+
+
+async def spendable(session: AsyncSession, customer_id: int) -> dict[str, int]:
+    """A customer's balance in minor units by currency, less what of it is on its way back to where it came from.
+
+    That leaves the balance only when the provider has carried it out; spent meanwhile, it would be gone twice.
+    """
+    credited = (LedgerTransaction.kind == "credit", LedgerTransaction.source == func.concat("payment:", Payment.ref))
+    leaving = (
+        select(Refund.currency, func.sum(Refund.minor))
+        .join(Payment, Payment.id == Refund.payment_id)
+        .join(Order, Order.id == Payment.order_id)
+        .join(LedgerTransaction, credited[0] & credited[1])
+        .where(Order.customer_id == customer_id, Refund.state.in_(OPEN))
+        .group_by(Refund.currency)
+    )
+    held = await ledger.balance(session, customer_id)
+    for currency, minor in await session.execute(leaving):
+        held[currency] = held.get(currency, 0) - int(minor)
+    return held
 
 
 def sum_of(refunds: Sequence[Refund], *states: State, through: Sequence[Through] = tuple(Through)) -> int:

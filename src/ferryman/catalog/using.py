@@ -8,7 +8,7 @@ the code up with other orders meanwhile (`overdrawn`).
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import and_, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
@@ -118,7 +118,13 @@ async def overdrawn(session: AsyncSession, order_id: int) -> bool:
         select(this.id)
         .join(Discount, Discount.id == this.discount_id)
         .where(this.order_id == order_id, this.state != UseState.CONSUMED)
-        .where(Discount.most_each > 0, elsewhere >= Discount.most_each)
+        .where(
+            or_(
+                and_(Discount.most_each > 0, elsewhere >= Discount.most_each),
+                # What others have used since is not held against this one, who was promised the price.
+                and_(Discount.most > 0, elsewhere >= Discount.most),
+            )
+        )
     )
     return await session.scalar(found.limit(1)) is not None
 

@@ -9,14 +9,14 @@ check            the customer asks whether it is paid
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ferryman.billing import checkout, ledger
+from ferryman.billing import checkout, refund
 from ferryman.billing.checkout import Wanted
-from ferryman.billing.order import Attempt, Order, OrderKind
+from ferryman.billing.order import Attempt, Order, OrderKind, OrderState
 from ferryman.billing.provider import InHouse, Offered, Way
 from ferryman.catalog import shelf
 from ferryman.catalog.pricing import Quote
@@ -33,6 +33,11 @@ from ferryman.subscriptions import holdings
 __all__ = ["Checkout", "ContactNeeded", "NotForSale", "Wish", "begin", "check"]
 
 _log = log.get("buying")
+
+# Each order is a call to a provider, and some take only so many an hour from all customers together.
+MOST_UNPAID, UNPAID_WITHIN = 30, timedelta(hours=1)
+# One press asks about no more attempts than these, the newest; the sweep asks about all.
+MOST_ASKED = 5
 
 
 class ContactNeeded(Refused):
@@ -104,6 +109,8 @@ async def _place(tools: Tools, wish: Wish) -> tuple[int, int]:
         order = await checkout.pressed(session, wish.tap)
         if order is not None:
             return await _pressed_before(session, order, wish)
+        if await _unpaid(session, customer, now - UNPAID_WITHIN) >= MOST_UNPAID:
+            raise Refused("This customer has placed many orders within the hour and paid none of them.")
         kind, way = await offering.chosen(tools, session, wish.method)
         wanted, priced = await _wanted(session, wish, kind, way, now)
         contact = await _contact(tools, session, customer, kind.name)
@@ -117,6 +124,12 @@ async def _place(tools: Tools, wish: Wish) -> tuple[int, int]:
         payment = await checkout.attempt(session, order, kind.name, words, now, way=way.code)
         _log.info("order_placed", order=order.ref, payment=payment.ref, amount=str(wanted.amount))
         return order.id, payment.id
+
+
+async def _unpaid(session: AsyncSession, customer: Customer, since: datetime) -> int:
+    """How many orders of the customer's own making were placed since then and are not paid."""
+    mine = (Order.customer_id == customer.id, Order.created_at >= since, Order.state == OrderState.OPEN)
+    return await session.scalar(select(func.count()).where(*mine, Order.kind != OrderKind.RENEWAL)) or 0
 
 
 async def _pressed_before(session: AsyncSession, order: Order, wish: Wish) -> tuple[int, int]:
@@ -136,7 +149,7 @@ async def _wanted(
     counter = await pricing.counter(session, wish.customer_id, now, promo=wish.promo, upgrade_of=old)
     if counter.refused is not None:
         raise counter.refused
-    priced = offering.quoted(counter, term, kind, way, await ledger.balance(session, wish.customer_id))
+    priced = offering.quoted(counter, term, kind, way, await refund.spendable(session, wish.customer_id))
     wanted = Wanted(
         wish.customer_id,
         term.id,
@@ -176,4 +189,4 @@ async def check(tools: Tools, customer_id: int, order_ref: str) -> str:
     if order.state == "paid":
         return "paid"
     open_ones = [one.id for one in attempts if one.ask_at is not None and one.state != Attempt.SUCCEEDED]
-    return await settling.ask_now(tools, open_ones)
+    return await settling.ask_now(tools, open_ones[-MOST_ASKED:])

@@ -44,7 +44,9 @@ async def taken_back(
     """
     refunds = await refund.of_payment(session, payment.id)
     grown_by = total.minor - _known(refunds, chargeback=chargeback)
-    if total.currency != payment.currency or not 0 < grown_by <= payment.minor:
+    if total.currency != payment.currency or grown_by <= 0:
+        return
+    if grown_by > max(payment.minor, await weighing.came(session, payment)):
         return
     if not chargeback:
         waiting = [each for each in refunds if each.open and each.through == Through.PROVIDER]

@@ -22,11 +22,14 @@ GIFT = "gift"
 
 @dataclass(frozen=True)
 class Holding:
-    """`subscription` None: the payment bought nothing."""
+    """`subscription` None: the payment bought nothing. `since`: when that was given in for another plan, of which
+    `lives` minor units of the payment are a part."""
 
     subscription: Subscription | None = None
     bought: Bought = BOUGHT_NOTHING
     unused: Share = NOTHING
+    lives: int = 0
+    since: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,9 @@ async def of_payment(session: AsyncSession, payment: Payment, now: datetime) -> 
     given = await _given_later(session, added[at].grant)
     later = _sum([given, *(_less(Share(one.seconds, one.bytes), one.taken()) for one in added[at + 1 :])])
     bought = stretch.bought(taken)
-    return Holding(subscription, bought, unused(stretch, bought, Standing(_left(subscription, now), later)))
+    share = unused(stretch, bought, Standing(_left(subscription, now), later))
+    since = added[at].grant.created_at if at != mine else None
+    return Holding(subscription, bought, share, stretch.mine, since)
 
 
 def _stretch(added: Sequence[Added], mine: int, at: int, subscription: Subscription) -> tuple[Stretch, Share]:

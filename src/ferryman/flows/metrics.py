@@ -23,6 +23,10 @@ KEPT_SECONDS = 5.0
 SHOP = """
 SELECT (SELECT count(*) FROM money_without_key) AS stuck,
        (SELECT coalesce(extract(epoch FROM now() - min(succeeded_at)), 0) FROM money_without_key) AS oldest,
+       (SELECT count(*) FROM key_without_money) AS unexplained,
+       (SELECT count(*) FROM payments WHERE state = 'review') AS review,
+       (SELECT count(*) FROM bank_findings WHERE resolved_at IS NULL) AS findings,
+       (SELECT count(*) FROM webhook_events WHERE processed_at IS NULL) AS unread,
        (SELECT count(*) FROM orders WHERE state = 'paid') AS paid,
        (SELECT count(*) FROM notices WHERE state = 'queued') AS queued,
        (SELECT count(*) FROM notices WHERE state = 'failed') AS failed,
@@ -104,6 +108,10 @@ def _of_shop(found: CollectorRegistry, shop: Mapping[str, Any]) -> None:
     said = {
         "ferryman_money_without_key": ("Payments that succeeded and whose keys are not all in order.", "stuck"),
         "ferryman_money_without_key_oldest_seconds": ("Age of the oldest of them, 0 when there is none.", "oldest"),
+        "ferryman_key_without_money": ("Subscriptions that last longer than anybody paid for or gave.", "unexplained"),
+        "ferryman_payments_in_review": ("Payments that a person must decide about.", "review"),
+        "ferryman_bank_findings": ("Differences between a provider's own list and the books.", "findings"),
+        "ferryman_webhooks_unread": ("Webhooks that nobody has worked through yet.", "unread"),
         "ferryman_orders_paid": ("Orders paid, ever.", "paid"),
     }
     for name, (what, column) in said.items():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ferryman.billing import ledger, methods
+from ferryman.billing import methods, refund
 from ferryman.billing.methods import ChosenWay
 from ferryman.billing.provider import InHouse, Offered, Way
 from ferryman.catalog.plan import Term
@@ -68,7 +68,7 @@ async def offers(
 
     Raises UpgradeRefused when what is to be given in for it cannot be, whichever way it is paid.
     """
-    held = await ledger.balance(session, customer_id)
+    held = await refund.spendable(session, customer_id)
     found: list[Offer] = []
     refused: UpgradeRefused | None = None
     for choice in await choices(tools, session):

@@ -20,9 +20,11 @@ SELECT
   (SELECT count(*) FROM money_without_key WHERE why = 'not granted') AS lost,
   (SELECT coalesce(sum(n - 1), 0) FROM (SELECT count(*) AS n FROM grants GROUP BY order_id) AS each) AS double,
   (SELECT count(*) FROM money_without_key) AS money_without_key,
+  (SELECT count(*) FROM key_without_money) AS key_without_money,
   (SELECT extract(epoch FROM now() - min(succeeded_at)) FROM money_without_key) AS oldest_stuck_seconds,
   (SELECT count(*) FROM payments WHERE state = 'review') AS in_review,
   (SELECT count(*) FROM payments WHERE refunded > 0) AS refunded,
+  (SELECT count(*) FROM bank_findings WHERE resolved_at IS NULL) AS bank_findings,
   (SELECT count(*) FROM webhook_events WHERE verdict = 'money_without_order') AS money_without_order
 """
 LISTS = {
@@ -83,12 +85,6 @@ async def numbers(session: AsyncSession) -> dict[str, Any]:
     found = {name: None if value is None else int(value) for name, value in row.items()}
     found["ledger_balance"] = sum(abs(minor) for minor in (await ledger.trial_balance(session)).values())
     return found
-
-
-async def stuck(session: AsyncSession) -> list[dict[str, Any]]:
-    """Money without key: each payment with why and since when, oldest first."""
-    rows = await session.execute(text("SELECT * FROM money_without_key ORDER BY succeeded_at"))
-    return [_plain(row) for row in rows.mappings()]
 
 
 async def _ledger(session: AsyncSession) -> dict[str, Any]:

@@ -159,7 +159,7 @@ async def _discounts(session: AsyncSession, customer_id: int, typed: str | None)
 
 async def _paid(session: AsyncSession, customer_id: int) -> tuple[int, int]:
     """How many orders the customer has paid, and for how many of them the money was not given back; gifts apart."""
-    kept = func.count(distinct(Order.id)).filter(Payment.refunded + Payment.charged_back < Payment.minor)
+    kept = func.count(distinct(Order.id)).filter(worth.gone() < Payment.minor)
     mine = (
         select(func.count(distinct(Order.id)), kept)
         .join(Payment, Payment.order_id == Order.id)

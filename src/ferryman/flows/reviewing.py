@@ -44,6 +44,8 @@ async def _decide(tools: Tools, ref: str, why: str, by: str, *, grant: bool) -> 
             session, payment, grant=grant, now=tools.clock.now(), because={"by": by, "why": why}
         )
         await settling.follow_up(tools, session, settled)
+        # What went back while it was in review is in no book yet: the provider is asked once more.
+        await tools.jobs.defer(session, "ask_payment", once=f"payment:{payment.id}", payment_id=payment.id)
     _log.warning("review_decided", payment=ref, outcome=settled.outcome, by=by, why=why)
     return settled
 

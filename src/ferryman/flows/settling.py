@@ -10,6 +10,7 @@ collect          the same for money that is in our own books: a balance, a code
 sweep            whatever should have happened by now, and did not
 """
 
+import asyncio
 from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -30,11 +31,12 @@ from ferryman.billing.provider import (
 )
 from ferryman.catalog import using
 from ferryman.flows import agreeing, charging, giving_back, placing, pricing, reporting, upgrading
-from ferryman.flows.opening import collecting, connected, open_payment, request_of
+from ferryman.flows.opening import PATIENCE_SECONDS, collecting, connected, open_payment, request_of
+from ferryman.flows.seating import COME_AGAIN, seat
 from ferryman.flows.tools import Tools
 from ferryman.kit import log
 from ferryman.kit.db import LOCK
-from ferryman.kit.errors import Conflict, FerrymanError, NotFound, Refused, Retry
+from ferryman.kit.errors import AccessDenied, Conflict, FerrymanError, NotFound, Refused, Retry
 from ferryman.kit.steps import Step, reached
 from ferryman.people.customer import Customer
 from ferryman.subscriptions import granting
@@ -99,13 +101,17 @@ async def settle_event(tools: Tools, event_id: int) -> None:
         provider = await collecting(tools, session, event.provider)
     reached(Step.EVENT_TAKEN)
     log.bind(webhook=event_id)
-    try:
-        verdict = await _verdict(tools, provider, event)
-    except NotFound:
-        verdict = "unknown_to_provider"
-    except Retry as error:
-        await _settle_event_later(tools, event, error)
-        return
+    with seat(tools, event.provider) as free:
+        if not free:
+            await _come_again(tools, event)
+            return
+        try:
+            verdict = await _verdict(tools, provider, event)
+        except NotFound:
+            verdict = "unknown_to_provider"
+        except Retry as error:
+            await _settle_event_later(tools, event, error)
+            return
     async with tools.db.unit() as session:
         await inbox.judged(session, event_id, verdict, tools.clock.now())
     reached(Step.EVENT_JUDGED)
@@ -116,7 +122,14 @@ async def _verdict(tools: Tools, provider: PaymentProvider, event: WebhookEvent)
     if event.fact is not None:
         fact = inbox.read(event.fact)
     elif event.external_id is not None:
-        fact = await provider.look_up(event.external_id)
+        try:
+            fact = await provider.look_up(event.external_id)
+        except (AccessDenied, NotFound):
+            raise
+        except Refused as error:
+            # Asked again they say the same. Whoever makes up ids must not have us ask about each of them for ever.
+            _log.warning("event_refused_by_provider", why=str(error))
+            return "refused_by_provider"
     else:
         async with tools.db.unit() as session:
             payment_id = await inbox.payment_meant(session, event.provider, event.payment_ref, None)
@@ -131,6 +144,12 @@ async def _verdict(tools: Tools, provider: PaymentProvider, event: WebhookEvent)
         _log.error("money_without_order", provider=event.provider, external=fact.external_id, amount=str(fact.amount))
         return "money_without_order"
     return "unknown_payment"
+
+
+async def _come_again(tools: Tools, event: WebhookEvent) -> None:
+    async with tools.db.unit() as session:
+        await inbox.put_off(session, event.id, tools.clock.now() + timedelta(seconds=COME_AGAIN))
+        await tools.jobs.defer(session, "settle_event", once=f"event:{event.id}", after=COME_AGAIN, event_id=event.id)
 
 
 async def _settle_event_later(tools: Tools, event: WebhookEvent, error: Retry) -> None:
@@ -159,6 +178,7 @@ async def settle_payment(tools: Tools, payment_id: int) -> str:
     provider: PaymentProvider = found  # type: ignore[assignment]
     if payment.external_id is not None:
         fact: Fact | None = await provider.look_up(payment.external_id)
+        await _find_the_way(tools, payment, fact)
     else:
         fact = await _without_an_id(tools, provider, payment)
     if fact is None:
@@ -167,6 +187,13 @@ async def settle_payment(tools: Tools, payment_id: int) -> str:
     outcome = await apply_fact(tools, provider, fact, asked=payment_id)
     assert outcome is not None
     return outcome
+
+
+async def _find_the_way(tools: Tools, payment: Payment, fact: Fact | None) -> None:
+    """A webhook may name the payment before our create call was answered; where to pay, only that answer says."""
+    lately = tools.clock.now() - payment.created_at < REPEAT_CREATE_WITHIN
+    if fact is not None and fact.state is PaymentState.PENDING and payment.state == Attempt.CREATING and lately:
+        await open_payment(tools, payment.id, late=True)
 
 
 async def _give_up_if_cut_off(tools: Tools, payment: Payment) -> str:
@@ -279,10 +306,15 @@ async def _settle(
         await charging.failed(tools, session, settled.payment)
     if settled.outcome is not Outcome.CANCELLED or fact.external_id == settled.payment.external_id:
         await reporting.tell(tools, session, settled.payment, order, settled.outcome)
-    if granted is not None:
+    if granted is not None and _stays(settled.payment):
         await agreeing.paid(tools, session, settled.payment, fact, granted)
     log.bind(order=order.ref)
     return settled
+
+
+def _stays(payment: Payment) -> bool:
+    """Whether it has not gone back by the time we heard of it: who has their money back is not charged again."""
+    return payment.refunded < payment.minor and not payment.charged_back
 
 
 async def follow_up(tools: Tools, session: AsyncSession, settled: Settled) -> None:
@@ -328,10 +360,17 @@ def _note(settled: Settled, fact: Fact) -> None:
 
 async def ask_payment(tools: Tools, payment_id: int) -> None:
     """The sweep's question about one payment. A provider that does not know it is told so in the log only."""
-    try:
-        await settle_payment(tools, payment_id)
-    except NotFound as error:
-        _log.error("payment_unknown_to_provider", why=str(error))
+    async with tools.db.unit() as session:
+        payment = await session.get_one(Payment, payment_id)
+    with seat(tools, payment.provider) as free:
+        if not free:
+            async with tools.db.unit() as session:
+                await checkout.ask_soon(session, payment_id, tools.clock.now() + timedelta(seconds=COME_AGAIN))
+            return
+        try:
+            await settle_payment(tools, payment_id)
+        except NotFound as error:
+            _log.error("payment_unknown_to_provider", why=str(error))
 
 
 async def ask_now(tools: Tools, payment_ids: list[int]) -> str:
@@ -339,8 +378,9 @@ async def ask_now(tools: Tools, payment_ids: list[int]) -> str:
     outcomes = []
     for payment_id in payment_ids:
         try:
-            outcomes.append(await settle_payment(tools, payment_id))
-        except FerrymanError as error:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                outcomes.append(await settle_payment(tools, payment_id))
+        except (FerrymanError, TimeoutError) as error:
             _log.warning("payment_not_checked", why=str(error))
             return "waiting"
     return "paid" if Outcome.PAID in outcomes or Outcome.ALREADY in outcomes else "open"

@@ -37,8 +37,10 @@ async def grant(session: AsyncSession, purchase: Purchase, order: Order, now: da
         paid=order.minor,
         credit=agreed.credit,
     )
-    # Money in another currency must not be lost in an exchange that cannot count it.
-    if left or not await upgrading.possible(session, old, order.snapshot["plan"], now):
+    # Money in another currency must not be lost in an exchange that cannot count it, nor time whose money is on its way
+    # back: should that fail, nobody could say what it was worth.
+    doubtful = bool(left) or await worth.in_doubt(session, old.id)
+    if doubtful or not await upgrading.possible(session, old, order.snapshot["plan"], now):
         alone = proration.converted(bargain, 0)
         takeover = Takeover(alone.seconds, alone.traffic_bytes, order.currency)
         _log.warning("upgrade_beside", order=order.ref, subscription=old.id)

@@ -6,12 +6,12 @@ The numbers come from the books and the history, the arithmetic from `subscripti
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import and_, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ferryman.billing import gift, ledger, refund
 from ferryman.billing.gift import GiftState
-from ferryman.billing.order import Attempt, Order, Payment
+from ferryman.billing.order import Attempt, LedgerEntry, LedgerTransaction, Order, Payment
 from ferryman.billing.provider import InHouse, Offered, Refunding
 from ferryman.billing.refund import Refund, State, Takes, Through
 from ferryman.flows import holding
@@ -32,9 +32,10 @@ ALL, UNUSED = "all", "unused"
 class Case:
     """Everything that a refund of a payment is decided by.
 
-    `source` is the ledger account that the payment came from, `paid` what came in minor units: less than its amount
-    where staff accepted a smaller sum. `credited`: it went to the balance and bought nothing.
-    `subscription`, `bought` and `unused` are what it bought, None or nothing where it bought nothing. `owed` is the
+    `source` is the ledger account that the payment came from, `paid` what came in minor units: less or more than
+    its amount where staff accepted another sum. `credited`: it went to the balance and bought nothing.
+    `subscription`, `bought` and `unused` are what it bought, None or nothing where it bought nothing; `lives` minor
+    units of it were carried over into an upgrade, `since` when. `owed` is the
     customer's balance in its currency, `keeps_percent` what the shop keeps of an unused part.
     """
 
@@ -49,6 +50,8 @@ class Case:
     subscription: Subscription | None
     bought: Bought
     unused: Share
+    lives: int
+    since: datetime | None
     gifts: list[gift.GiftCode]
     keeps_percent: int
 
@@ -68,8 +71,20 @@ class Case:
             return NOTHING
         if takes is Takes.UNUSED:
             return self.unused
-        before = sum(one.minor for one in self.refunds if one.state == State.SUCCEEDED and one.takes != Takes.NOTHING)
-        return taken_for(self.bought, self.unused, max(self.paid, 1), min(before + minor, self.paid))
+        before = sum(one.minor for one in self.refunds if self._took(one))
+        worth = max(self.worth, 1)
+        return taken_for(self.bought, self.unused, worth, min(before + minor, worth))
+
+    @property
+    def worth(self) -> int:
+        """Minor units that what it bought was bought for: after it was given in, what of them was carried over."""
+        return self.paid if self.since is None else min(self.lives, self.paid)
+
+    def _took(self, one: Refund) -> bool:
+        """Whether it has taken of what the payment bought, as that stands now."""
+        if one.state != State.SUCCEEDED or one.takes == Takes.NOTHING:
+            return False
+        return self.since is None or (one.finished_at is not None and one.finished_at >= self.since)
 
 
 @dataclass(frozen=True)
@@ -138,16 +153,36 @@ async def case(tools: Tools, session: AsyncSession, payment: Payment) -> Case:
         customer=customer,
         provider=provider,
         source=source,
-        paid=payment.minor - int(await session.scalar(select(unpaid()).where(Payment.id == payment.id)) or 0),
+        paid=await _paid(session, payment, source),
         credited=await ledger.posted(session, "credit", f"payment:{payment.ref}"),
-        owed=(await ledger.balance(session, customer.id)).get(payment.currency, 0),
+        owed=(await refund.spendable(session, customer.id)).get(payment.currency, 0),
         refunds=refunds,
         subscription=has.subscription,
         bought=has.bought,
         unused=has.unused,
+        lives=has.lives,
+        since=has.since,
         gifts=await gift.bought_with(session, payment.id),
         keeps_percent=tools.settings.refund_keeps_percent,
     )
+
+
+async def came(session: AsyncSession, payment: Payment) -> int:
+    """Minor units that a provider holds for us of this payment: more or less than asked for, where staff took it so."""
+    movement = (LedgerTransaction.id == LedgerEntry.transaction_id, LedgerTransaction.kind != "fee")
+    found = (
+        select(func.sum(LedgerEntry.minor))
+        .join(LedgerTransaction, and_(*movement))
+        .where(LedgerTransaction.source == f"payment:{payment.ref}", LedgerEntry.currency == payment.currency)
+        .where(LedgerEntry.account == f"provider:{payment.provider}")
+    )
+    return int(await session.scalar(found) or 0)
+
+
+async def _paid(session: AsyncSession, payment: Payment, source: str) -> int:
+    if source.startswith("provider:"):
+        return await came(session, payment)
+    return payment.minor - int(await session.scalar(select(unpaid()).where(Payment.id == payment.id)) or 0)
 
 
 def propose(one: Case, wish: str, through: Through | None, *, keep_access: bool = False) -> Proposal:
@@ -204,8 +239,8 @@ def _minor(one: Case, wish: str) -> int:
     if wish == ALL:
         return one.left
     if wish == UNUSED:
-        gone = one.paid - one.left
-        return money_for_unused(one.paid, gone, one.bought, one.unused, one.keeps_percent)
+        worth = money_for_unused(one.worth, 0, one.bought, one.unused, one.keeps_percent)
+        return min(worth, one.left)
     try:
         return Money.parse(wish, one.payment.currency).minor
     except ValueError as error:

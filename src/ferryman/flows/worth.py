@@ -4,7 +4,7 @@ Paid is what a provider collected or a balance gave; time from a gift code, from
 The arithmetic is `catalog.proration`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,12 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from ferryman.billing.order import LedgerEntry, LedgerTransaction, Order, Payment
-from ferryman.billing.refund import Refund, State
+from ferryman.billing.refund import OPEN, Refund, State
 from ferryman.catalog import proration
 from ferryman.catalog.proration import DAY, Stretch
 from ferryman.kit.errors import Refused
 from ferryman.subscriptions.adjusting import Adjustment
 from ferryman.subscriptions.subscription import Grant, Subscription
+from ferryman.subscriptions.taking_back import NOTHING, Share
 from ferryman.subscriptions.upgrading import Upgrade
 
 SECOND = timedelta(seconds=1)
@@ -88,6 +89,13 @@ async def given_back_of(session: AsyncSession, subscription_id: int, currency: s
     return sum(row.given_back for row in rows if row.currency == currency)
 
 
+async def in_doubt(session: AsyncSession, subscription_id: int) -> bool:
+    """Whether money for it is on its way back, and may still fail to go."""
+    open_ = select(Refund.id).join(Grant, Grant.payment_id == Refund.payment_id)
+    mine = open_.where(Grant.subscription_id == subscription_id, Refund.state.in_(OPEN))
+    return await session.scalar(mine.limit(1)) is not None
+
+
 def unpaid() -> ColumnElement[int]:
     """Minor units of a payment that nobody paid: for a statement that selects from Payment."""
     return (
@@ -100,6 +108,13 @@ def unpaid() -> ColumnElement[int]:
     )
 
 
+def gone() -> ColumnElement[int]:
+    """Minor units of a payment that went back, to the balance too: for a statement that selects from Payment."""
+    booked = (Refund.payment_id == Payment.id, Refund.state == State.SUCCEEDED)
+    of_it = select(_sum(Refund.minor)).where(*booked).correlate(Payment).scalar_subquery()
+    return func.greatest(of_it, Payment.refunded + Payment.charged_back)
+
+
 async def _held(session: AsyncSession, one: Subscription, now: datetime) -> frozenset[str]:
     mine = select(Subscription).where(Subscription.customer_id == one.customer_id, Subscription.id != one.id)
     return frozenset(each.plan_code for each in await session.scalars(mine) if not each.ended(now))
@@ -109,8 +124,10 @@ async def _added(session: AsyncSession, subscription_id: int) -> list[Stretch]:
     """Everything that was ever added to it, oldest first."""
     found: list[tuple[datetime, Stretch]] = []
     gone: dict[str, int] = {}
-    for row in (await session.execute(_grants(subscription_id))).all():
-        found.append((row.Grant.created_at, _stretch(row, gone.get(row.currency, 0))))
+    rows = (await session.execute(_grants(subscription_id))).all()
+    taken = await _taken(session, rows)
+    for row in rows:
+        found.append((row.Grant.created_at, _stretch(row, gone.get(row.currency, 0), taken[row.Grant.id])))
         gone[row.currency] = gone.get(row.currency, 0) + row.given_back
     mine = select(Adjustment).where(Adjustment.subscription_id == subscription_id, Adjustment.kind != NOT_ADDED)
     given = [one for one in await session.scalars(mine) if one.ends_at > one.ended_before]
@@ -118,21 +135,38 @@ async def _added(session: AsyncSession, subscription_id: int) -> list[Stretch]:
     return [stretch for _, stretch in sorted(found, key=lambda each: each[0])]
 
 
-def _stretch(row: Any, gone_before: int) -> Stretch:
-    """`gone_before` is what has gone back so far of the payments for the time before it."""
+async def _taken(session: AsyncSession, rows: Sequence[Any]) -> Mapping[int, Share]:
+    """What refunds took back, by the grant that they took it of: after an upgrade that is the one it led to."""
+    found = {row.Grant.id: NOTHING for row in rows}
+    places = {row.Grant.payment_id: at for at, row in enumerate(rows)}
+    booked = select(Refund).where(Refund.payment_id.in_(places), Refund.state == State.SUCCEEDED)
+    for one in await session.scalars(booked):
+        at = places[one.payment_id]
+        for later in range(at, len(rows)):
+            replaced = rows[later].Upgrade is not None and rows[later].Upgrade.replaced
+            if replaced and one.finished_at is not None and rows[later].Grant.created_at <= one.finished_at:
+                at = later
+        number = rows[at].Grant.id
+        found[number] = Share(found[number].seconds + one.taken_seconds, found[number].bytes + one.taken_bytes)
+    return found
+
+
+def _stretch(row: Any, gone_before: int, taken: Share) -> Stretch:
+    """`gone_before` is what has gone back so far of the payments for the time before it, `taken` what went of it."""
     grant, upgrade = row.Grant, row.Upgrade
     seconds = grant.days * DAY if upgrade is None else upgrade.seconds
     worth = max(row.minor - row.unpaid - row.given_back, 0)
     if upgrade is not None:
         # What was given in counts less when the money for it has gone back since.
         worth += max(upgrade.carried - max(gone_before - upgrade.given_back, 0), 0)
+    bytes_ = int(row.snapshot["traffic_bytes"]) if upgrade is None else upgrade.traffic_bytes
     begun = grant.ends_at - timedelta(seconds=seconds)
     lapsed = grant.ended_before is None or begun > grant.ended_before
     return Stretch(
-        seconds=seconds - row.taken_seconds,
+        seconds=seconds - taken.seconds,
         worth=worth,
         currency=row.currency,
-        traffic_bytes=int(row.snapshot["traffic_bytes"]) if upgrade is None else upgrade.traffic_bytes,
+        traffic_bytes=max(bytes_ - taken.bytes, 1) if bytes_ else 0,
         alone=lapsed or (upgrade is not None and upgrade.replaced),
     )
 
@@ -145,10 +179,7 @@ def _sum(column: InstrumentedAttribute[int]) -> ColumnElement[int]:
 def _grants(subscription_id: int) -> Select[Any]:
     """Its grants, oldest first, with what was paid for each and what of that has gone back or is on its way."""
     gone = (
-        select(
-            _sum(Refund.minor).label("minor"),
-            _sum(Refund.taken_seconds).label("seconds"),
-        )
+        select(_sum(Refund.minor).label("minor"))
         .where(Refund.payment_id == Payment.id, Refund.state != State.FAILED)
         .lateral()
     )
@@ -161,7 +192,6 @@ def _grants(subscription_id: int) -> Select[Any]:
             Payment.minor,
             Payment.currency,
             given_back.label("given_back"),
-            gone.c.seconds.label("taken_seconds"),
             unpaid().label("unpaid"),
         )
         .join(Payment, Payment.id == Grant.payment_id)

@@ -5,7 +5,7 @@ import math
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, UniqueConstraint, func
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ferryman.catalog.plan import EVERYWHERE
@@ -39,6 +39,7 @@ class Subscription(Base):
     devices: Mapped[int]
     starts_at: Mapped[datetime]
     ends_at: Mapped[datetime] = mapped_column(index=True)
+    explained_until: Mapped[datetime | None]  # kept by the database: until when grants and adjustments account for it
     revision: Mapped[int] = mapped_column(BigInteger, default=1)
     placed_revision: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     placed_epoch: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
@@ -58,6 +59,11 @@ class Subscription(Base):
     __table_args__ = (
         UniqueConstraint("customer_id", "plan_code"),
         CheckConstraint("ends_at >= starts_at", name="ends_after_start"),
+        Index(
+            "ix_subscriptions_unexplained",
+            "ends_at",
+            postgresql_where=text("explained_until IS NULL OR ends_at > explained_until"),
+        ),
     )
 
     @property

@@ -71,7 +71,7 @@ async def exchange(
     Raises IntegrityError when this payment or order was granted before.
     """
     bought, from_plan, ended_before = purchase.snapshot, old.plan_code, old.ends_at
-    await _make_room(session, old, bought["plan"])
+    await _make_room(session, old, bought["plan"], now)
     old.plan_code = bought["plan"]
     old.ends_at = max(old.clock(now), old.starts_at) + timedelta(seconds=takeover.seconds)
     old.devices = allowed_devices(old.devices, old.snapshot.get("devices"), bought["devices"])
@@ -138,7 +138,7 @@ async def _other(session: AsyncSession, old: Subscription, plan_code: str) -> Su
     return await session.scalar(found, execution_options={"populate_existing": True})
 
 
-async def _make_room(session: AsyncSession, old: Subscription, plan_code: str) -> None:
+async def _make_room(session: AsyncSession, old: Subscription, plan_code: str, now: datetime) -> None:
     """A customer has one subscription to a plan at most: one that ended long ago changes places with this one."""
     ended = await _other(session, old, plan_code)
     if ended is None:
@@ -149,4 +149,8 @@ async def _make_room(session: AsyncSession, old: Subscription, plan_code: str) -
     old.plan_code = plan_code
     await session.flush()
     ended.plan_code, ended.snapshot = from_plan, snapshot
+    # What the plan it had allowed must not be there when somebody extends it: above all not "unlimited".
+    ended.traffic_bytes = max(ended.used, 1) if snapshot.get("traffic_bytes") else 0
+    ended.devices = snapshot.get("devices") or 0
+    ended.weigh(now)
     await session.flush()

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ferryman.billing import ledger
+from ferryman.billing import refund
 from ferryman.billing.provider import Fact, NoSettings, PaymentRequest, PaymentState, ProviderTools, Way
 from ferryman.kit.errors import Refused
 
@@ -33,7 +33,7 @@ class Balance:
     async def collect(self, session: AsyncSession, request: PaymentRequest, customer_id: int) -> Fact:
         """Raises Refused when the balance does not cover it. The caller holds the customer's row, so nothing else can
         spend it meanwhile."""
-        there = (await ledger.balance(session, customer_id)).get(request.amount.currency, 0)
+        there = (await refund.spendable(session, customer_id)).get(request.amount.currency, 0)
         if there < request.amount.minor:
             raise Refused("There is not enough on the balance for that.")
         return Fact(request.ref, request.ref, PaymentState.SUCCEEDED, request.amount, test=False)

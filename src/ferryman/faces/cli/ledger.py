@@ -119,7 +119,7 @@ def _or_none(money: Money) -> str:
 
 @group.command()
 def findings(as_json: AsJson = False) -> None:
-    """🏦 Where a provider's own list and our books differ, and nobody has explained it. Exits with 1 when there is any."""
+    """🏦 Where a provider's own list and our books differ, unexplained. Exits with 1 when there is any."""
 
     async def work(tools: Tools) -> None:
         found = await banking.unexplained(tools)

@@ -8,7 +8,7 @@ import typer
 
 from ferryman.faces.cli.describing import AsJson
 from ferryman.faces.cli.running import go, show_json, with_tools
-from ferryman.faces.cli.tables import ago, table
+from ferryman.faces.cli.tables import ago, harmless, table
 from ferryman.flows import eventbook, mending, reviewing
 from ferryman.flows.tools import Tools
 
@@ -150,15 +150,15 @@ def show(event_id: EventId) -> None:
         typer.echo(f"📥 {one.id} · {one.provider} · {one.event} · from {one.remote_ip or 'the bot'}")
         typer.echo(f"   payment {one.payment_ref or '—'} · there {one.external_id or '—'} · repeats {one.repeats}")
         for step in one.trace:
-            typer.echo(f"   {step['at']}  {step['what']}")
+            typer.echo(harmless(f"   {step['at']}  {step['what']}"))
         typer.echo("")
         if one.redacted_at is not None:
             typer.echo(f"🗑  its contents were taken out on {one.redacted_at:%Y-%m-%d}")
         for name, value in one.headers.items():
-            typer.echo(f"{name}: {value}")
+            typer.echo(harmless(f"{name}: {value}"))
         if one.query:
-            typer.echo(f"?{one.query}")
-        typer.echo(one.body.decode("utf-8", "backslashreplace"))
+            typer.echo(harmless(f"?{one.query}"))
+        typer.echo(harmless(one.body.decode("utf-8", "backslashreplace")))
 
     go(with_tools(work), quiet=True)
 

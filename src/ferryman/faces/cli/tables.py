@@ -55,6 +55,11 @@ def _line(row: Sequence[str], columns: Sequence[int], numbers: str) -> str:
     return GAP.join(cells)
 
 
+def harmless(text: str) -> str:
+    """Somebody else's words, line by line; what a terminal would obey or hide is written out instead."""
+    return "".join(sign if sign.isprintable() or sign in "\n\t" else ascii(sign)[1:-1] for sign in text)
+
+
 def ago(seconds: float) -> str:
     """How long ago, in the largest unit that says something: "5 s", "12 min", "3 h", "9 d"."""
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):

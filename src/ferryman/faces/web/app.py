@@ -1,5 +1,6 @@
 """Builds the web application: webhooks in, subscription links out, health, and the operator's overview."""
 
+import asyncio
 from collections.abc import Sequence
 from functools import partial
 
@@ -19,9 +20,14 @@ from ferryman.kit.errors import Unreachable
 
 def build(tools: Tools, more: Sequence[BaseRoute] = ()) -> FastAPI:
     """The application over these tools. `more` are routes of other faces that live on the same port."""
-    app = FastAPI(title="Ferryman", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
+    # A redirect would repeat a secret path to whoever names another host, and CoinGate ends an order's callbacks at one.
+    app = FastAPI(
+        title="Ferryman", version=__version__, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
+    )
+    hooked = webhook_endpoint(tools, tools.hook_secret)
     routes = [
-        Route("/hooks/{provider}/{secret}", webhook_endpoint(tools, tools.hook_secret), methods=["POST", "GET"]),
+        Route("/hooks/{provider}/{secret}", hooked, methods=["POST", "GET"]),
+        Route("/hooks/{provider}/{secret}/", hooked, methods=["POST", "GET"]),
         Route("/s/{token}", subscription_endpoint(partial(profile.of_token, tools)), methods=["GET", "HEAD"]),
         Route("/healthz", _alive, methods=["GET"]),
         Route("/readyz", _ready(tools), methods=["GET"]),
@@ -44,12 +50,24 @@ async def _front(_: Request) -> Response:
 
 
 def _ready(tools: Tools):  # type: ignore[no-untyped-def]
+    # Whoever asks while it is being looked into shares the answer: this door is open to everybody, and must not take
+    # the connections that webhooks need.
+    looking: asyncio.Task[str] | None = None
+
     async def ready(_: Request) -> Response:
-        try:
-            async with tools.db.unit() as session:
-                await session.execute(text("SELECT 1"))
-        except Unreachable as error:
-            return JSONResponse({"ready": False, "why": str(error)}, status_code=503)
-        return JSONResponse({"ready": True})
+        nonlocal looking
+        if looking is None or looking.done():
+            looking = asyncio.create_task(_why_not(tools))
+        why = await asyncio.shield(looking)
+        return JSONResponse({"ready": False, "why": why}, status_code=503) if why else JSONResponse({"ready": True})
 
     return ready
+
+
+async def _why_not(tools: Tools) -> str:
+    try:
+        async with tools.db.unit() as session:
+            await session.execute(text("SELECT 1"))
+    except Unreachable as error:
+        return str(error)
+    return ""

@@ -58,19 +58,24 @@ INSERT INTO adjustments (subscription_id, kind, cause, ended_before, ends_at, by
     SELECT s.id, 'taken_over', 'subscription:' || s.ref, s.ends_at, s.ends_at, 'system', 'as it was found by the upgrade', now()
     FROM subscriptions s WHERE NOT EXISTS (SELECT 1 FROM grants g WHERE g.subscription_id = s.id AND g.ends_at = s.ends_at);
 
--- "Key without money", the twin of "money without key": time that no grant and no adjustment explains.
+-- "Key without money", the twin of "money without key": time that no grant and no adjustment explains. The newest of
+-- them says until when a subscription may last; it is kept in its row, so that the question costs as much as its answer.
+ALTER TABLE subscriptions ADD COLUMN explained_until TIMESTAMP WITH TIME ZONE;
+UPDATE subscriptions s SET explained_until = s.ends_at;
+CREATE FUNCTION end_is_explained() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE subscriptions SET explained_until = NEW.ends_at WHERE id = NEW.subscription_id;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER grants_explain AFTER INSERT ON grants FOR EACH ROW EXECUTE FUNCTION end_is_explained();
+CREATE TRIGGER adjustments_explain AFTER INSERT ON adjustments FOR EACH ROW EXECUTE FUNCTION end_is_explained();
+CREATE INDEX ix_subscriptions_unexplained ON subscriptions (ends_at)
+    WHERE explained_until IS NULL OR ends_at > explained_until;
 CREATE VIEW key_without_money AS
-SELECT s.id AS subscription_id, s.ref, s.ends_at, explained.ends_at AS explained_until
+SELECT s.id AS subscription_id, s.ref, s.ends_at, s.explained_until
 FROM subscriptions s
-LEFT JOIN LATERAL (
-    SELECT max(ends_at) AS ends_at FROM (
-        SELECT ends_at, rank() OVER (ORDER BY created_at DESC) AS newest FROM (
-            SELECT ends_at, created_at FROM grants WHERE subscription_id = s.id
-            UNION ALL SELECT ends_at, created_at FROM adjustments WHERE subscription_id = s.id
-        ) AS causes
-    ) AS latest WHERE newest = 1
-) AS explained ON true
-WHERE s.ends_at > coalesce(s.frozen_at, now()) AND s.ends_at > coalesce(explained.ends_at, '-infinity');
+WHERE (s.explained_until IS NULL OR s.ends_at > s.explained_until) AND s.ends_at > coalesce(s.frozen_at, now());
 
 -- What the comparison with a provider's own list found: theirs and not ours, ours and not theirs, or not the same.
 CREATE TABLE bank_findings (
