@@ -204,7 +204,7 @@ async def test_stars_on_the_balance_buy_nothing_that_is_sold_for_rubles(till: Ti
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("at", range(1, 6))
+@pytest.mark.parametrize("at", range(1, 5))
 async def test_a_purchase_from_the_balance_that_ends_anywhere_takes_the_money_with_the_grant(
     till: Till, at: int, late: bool
 ) -> None:

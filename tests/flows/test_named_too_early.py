@@ -8,7 +8,7 @@ CREATE = {"route": "/v3/payments", "method": "POST"}
 
 
 async def test_the_way_to_pay_is_found_although_a_webhook_was_quicker(shop: Town, outbox: Outbox) -> None:
-    """The answer to the create call is lost, and somebody tells us the payment's id: the customer still gets the link."""
+    """The answer to the create call is lost, and somebody tells us the id: the customer still gets the link."""
     shop.bank.weather.add(Fault.from_json({"mode": "drop_after", **CREATE}))
     anna = await shop.customer()
     checkout = await shop.order(anna)

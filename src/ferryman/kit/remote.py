@@ -68,7 +68,8 @@ def _taken_apart(value: str) -> tuple[SplitResult, int | None]:
         parts = urlsplit(value)
         return parts, parts.port
     except ValueError:
-        raise ValueError("must be an address such as https://api.example.com/v3") from None
+        what = "its port a number up to 65535, an IPv6 address in [brackets]"
+        raise ValueError(f"must be an address such as https://api.example.com/v3, {what}") from None
 
 
 ApiBase = Annotated[str, AfterValidator(safe_base)]

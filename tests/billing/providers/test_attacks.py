@@ -1,4 +1,4 @@
-"""Somebody means harm: signatures that say another thing, answers that are meant to hurt, addresses that lead astray."""
+"""Somebody means harm: signatures that say another thing, answers meant to hurt, addresses that lead astray."""
 
 import hashlib
 import io

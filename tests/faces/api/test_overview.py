@@ -94,7 +94,8 @@ async def test_after_a_purchase_everything_is_where_it_belongs(shop: Town, site:
     ]
     assert seen["ledger"]["balance"] == {"RUB": 0}
     assert {row["account"]: row["minor"] for row in seen["ledger"]["accounts"]} == {
-        "provider:yookassa": 19900,
+        "provider:yookassa": 19104,
+        "fees:yookassa": 796,
         "sales": -19900,
     }
     assert (await site.get(subscription["link"].removeprefix("http://127.0.0.1:8080"))).status == 200

@@ -119,7 +119,7 @@ class CryptoPay:
         if request.amount.currency not in self.currencies or request.amount.minor <= 0:
             raise Refused(f"Crypto Pay cannot collect {request.amount}.")
         fresh = self._tools.clock.now() - request.placed_at < SURELY_FIRST
-        with self._tries.one(f"{self._config.api_base} {request.ref}") as first:
+        with self._tries.one(f"{self._config.api_base} {request.idempotency_key}") as first:
             invoice = None if fresh and first else await self._invoice_of(request)
             if invoice is None:
                 invoice = await self._call("createInvoice", self._creation(request), changes=True)

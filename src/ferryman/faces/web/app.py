@@ -20,14 +20,12 @@ from ferryman.kit.errors import Unreachable
 
 def build(tools: Tools, more: Sequence[BaseRoute] = ()) -> FastAPI:
     """The application over these tools. `more` are routes of other faces that live on the same port."""
-    # A redirect would repeat a secret path to whoever names another host, and CoinGate ends an order's callbacks at one.
+    # A redirect would say a secret path again, under whichever host was asked for; CoinGate calls no more after one.
     app = FastAPI(
         title="Ferryman", version=__version__, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
     )
-    hooked = webhook_endpoint(tools, tools.hook_secret)
     routes = [
-        Route("/hooks/{provider}/{secret}", hooked, methods=["POST", "GET"]),
-        Route("/hooks/{provider}/{secret}/", hooked, methods=["POST", "GET"]),
+        Route("/hooks/{provider}/{secret}", webhook_endpoint(tools, tools.hook_secret), methods=["POST", "GET"]),
         Route("/s/{token}", subscription_endpoint(partial(profile.of_token, tools)), methods=["GET", "HEAD"]),
         Route("/healthz", _alive, methods=["GET"]),
         Route("/readyz", _ready(tools), methods=["GET"]),
