@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ferryman.billing import checkout
+from ferryman.billing import checkout, settlement
 from ferryman.billing.order import Order, Payment
 from ferryman.billing.provider import Fact, PaymentState
 from ferryman.catalog.plan import Plan, Price, Term
@@ -54,9 +54,9 @@ class Books:
                 payment.external_id, payment.state = external_id, "pending"
         return payment
 
-    async def settle(self, payment: Payment, fact: Fact, *, test_mode: bool = False) -> checkout.Outcome:
+    async def settle(self, payment: Payment, fact: Fact, *, test_mode: bool = False) -> settlement.Outcome:
         async with self.database.unit() as session:
-            return (await checkout.settle(session, payment.id, fact, test_mode=test_mode, now=NOW)).outcome
+            return (await settlement.settle(session, payment.id, fact, test_mode=test_mode, now=NOW)).outcome
 
     async def read(self, payment: Payment) -> Payment:
         async with self.database.unit() as session:

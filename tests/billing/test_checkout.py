@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from sqlalchemy.exc import IntegrityError
 
 from ferryman.billing import checkout
-from ferryman.billing.checkout import Outcome
 from ferryman.billing.order import Attempt, Payment
 from ferryman.billing.provider import Opened
+from ferryman.billing.settlement import Outcome
 from ferryman.kit.db import Database
 from ferryman.kit.money import Money
 from tests.billing.books import NOW, PRICE, Books, fact

@@ -7,7 +7,7 @@ import pytest
 
 from ferryman.billing.provider import Fact
 from ferryman.billing.renewal import By, State
-from ferryman.flows import agreeing, consenting, opening, settling
+from ferryman.flows import agreeing, applying, consenting, opening
 from ferryman.flows.tools import Tools
 from ferryman.kit.errors import NotFound, Refused, Unreachable
 from tests.support.subscriber import TELEGRAM_ID, Subscriber
@@ -29,7 +29,7 @@ async def first(anna: Subscriber) -> Fact:
 async def hears(anna: Subscriber, fact: Fact) -> str | None:
     async with anna.tools.db.unit() as session:
         provider = await opening.collecting(anna.tools, session, "repeats")
-    return await settling.apply_fact(anna.tools, provider, fact)
+    return await applying.apply_fact(anna.tools, provider, fact)
 
 
 async def test_the_first_of_a_row_is_agreed_to_with_its_handle(anna: Subscriber, first: Fact) -> None:

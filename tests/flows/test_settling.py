@@ -9,7 +9,7 @@ import pytest
 from ferryman.billing import ledger
 from ferryman.billing.provider import Claim, Fact, PaymentState, RawWebhook
 from ferryman.billing.providers.yookassa import YooKassa
-from ferryman.flows import buying, opening, settling
+from ferryman.flows import applying, buying, opening, settling
 from ferryman.kit.errors import Misconfigured, NotFound, Refused
 from ferryman.kit.money import Money
 from tests.support.shop import Town
@@ -156,11 +156,11 @@ async def test_less_than_was_asked_for_waits_for_a_person_and_says_what_came(sho
     external = shop.payment_of(order)["id"]
     ref = await shop.value("SELECT ref FROM payments")
     short = Fact(external, ref, PaymentState.SHORT, Money(PRICE, "RUB"), test=False, details={"received": "0.001 BTC"})
-    assert await settling.apply_fact(shop.tools, await bank(shop), short) == "needs_review"
+    assert await applying.apply_fact(shop.tools, await bank(shop), short) == "needs_review"
     assert await shop.rows("SELECT state, details FROM payments") == [("review", {"received": "0.001 BTC"})]
     assert await books(shop) == {}
     enough = replace(short, state=PaymentState.SUCCEEDED)
-    assert await settling.apply_fact(shop.tools, await bank(shop), enough, asked=payment) == "paid"
+    assert await applying.apply_fact(shop.tools, await bank(shop), enough, asked=payment) == "paid"
 
 
 async def bank(shop: Town) -> YooKassa:

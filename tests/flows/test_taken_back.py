@@ -10,7 +10,7 @@ import pytest
 from ferryman.billing import ledger
 from ferryman.billing.provider import Fact
 from ferryman.billing.refund import Through
-from ferryman.flows import refunding, settling
+from ferryman.flows import applying, refunding, settling
 from ferryman.flows.opening import connected
 from ferryman.kit.errors import Refused
 from ferryman.kit.money import Money
@@ -38,7 +38,7 @@ async def said(one: Counter, **more: Any) -> None:
     async with tools.db.unit() as session:
         provider: Any = await connected(tools, session, "yookassa")
     fact: Fact = await provider.look_up(one.shop.payment_of(one.checkout)["id"])
-    await settling.apply_fact(tools, provider, replace(fact, **more))
+    await applying.apply_fact(tools, provider, replace(fact, **more))
     await one.shop.work()
 
 

@@ -84,7 +84,11 @@ def test_only_a_sandbox_can_be_armed(tmp_path: Path) -> None:
     """In production the variable is not even read: a wrong value of it changes nothing."""
     said = []
     for env in ("production", "sandbox"):
-        variables = {"FERRYMAN_ENV": env, "FERRYMAN_KILL_AT": "nowhere", "FERRYMAN_DATA_DIR": str(tmp_path / ("x" * 120))}
+        variables = {
+            "FERRYMAN_ENV": env,
+            "FERRYMAN_KILL_AT": "nowhere",
+            "FERRYMAN_DATA_DIR": str(tmp_path / ("x" * 120)),
+        }
         done = subprocess.run(
             [str(Path(sys.executable).with_name("ferryman")), "worker"],
             capture_output=True,

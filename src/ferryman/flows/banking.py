@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 
 from ferryman.billing import findings, methods
-from ferryman.billing.checkout import Outcome
 from ferryman.billing.findings import BankComparison, BankFinding, Difference, FindingKind
 from ferryman.billing.order import Attempt, Payment
 from ferryman.billing.provider import Fact, InHouse, Listing, PaymentProvider, PaymentState
-from ferryman.flows import opening, settling
+from ferryman.billing.settlement import Outcome
+from ferryman.flows import applying, opening, settling
 from ferryman.flows.alerting import alert
 from ferryman.flows.tools import Tools
 from ferryman.kit import log
@@ -114,7 +114,7 @@ async def _hold_beside(
     tried_out = fact.ref is not None and fact.ref.startswith(settling.TRIAL)
     if tried_out or _the_same(books.get(fact.external_id), fact):
         return
-    outcome = await settling.apply_fact(tools, provider, fact)
+    outcome = await applying.apply_fact(tools, provider, fact)
     if outcome is None:
         what = f"{fact.amount} came in at {provider.name}, and no order of ours knows of it"
         done.differences.append(_difference(fact, FindingKind.UNKNOWN_HERE, what))

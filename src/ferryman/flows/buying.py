@@ -20,7 +20,7 @@ from ferryman.billing.order import Attempt, Order, OrderKind, OrderState
 from ferryman.billing.provider import InHouse, Offered, Way
 from ferryman.catalog import shelf
 from ferryman.catalog.pricing import Quote
-from ferryman.flows import agreeing, offering, opening, pricing, settling
+from ferryman.flows import agreeing, applying, offering, opening, pricing, settling
 from ferryman.flows.offering import NotForSale
 from ferryman.flows.tools import Tools
 from ferryman.kit import log
@@ -89,7 +89,7 @@ async def begin(tools: Tools, wish: Wish) -> Checkout:
     pay_url = None
     provider, _ = offering.parts(wish.method)
     if issubclass(tools.providers[provider], InHouse):
-        await settling.collect(tools, payment_id)
+        await applying.collect(tools, payment_id)
     else:
         pay_url = await opening.open_payment(tools, payment_id)
     async with tools.db.unit() as session:

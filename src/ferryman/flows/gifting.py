@@ -18,7 +18,7 @@ from ferryman.billing.gift import GiftCode, GiftGuess, GiftState
 from ferryman.billing.order import Attempt, OrderKind
 from ferryman.catalog import shelf
 from ferryman.catalog.plan import Plan, Term
-from ferryman.flows import gift_books, opening, settling
+from ferryman.flows import applying, gift_books, opening
 from ferryman.flows.announcing import announce
 from ferryman.flows.handling import Cause
 from ferryman.flows.tools import Tools
@@ -125,7 +125,7 @@ async def redeem(tools: Tools, customer_id: int, typed: str) -> GiftCode:
         _log.warning("gift_code_wrong", customer=customer_id)
         raise WrongCode("There is no such code, or it cannot be used any more.")
     if payment_id is not None:
-        await settling.collect(tools, payment_id)
+        await applying.collect(tools, payment_id)
     _log.info("gift_redeemed", gift=code.ref, customer=customer_id)
     async with tools.db.unit() as session:
         return await session.get_one(GiftCode, code.id)

@@ -3,9 +3,9 @@
 from sqlalchemy import select
 
 from ferryman.billing import checkout
-from ferryman.billing.checkout import Outcome
 from ferryman.billing.order import Attempt, Order, OrderState
-from ferryman.flows import opening, settling
+from ferryman.billing.settlement import Outcome
+from ferryman.flows import applying, opening
 from ferryman.flows.handling import Cause
 from ferryman.flows.tools import Tools
 from ferryman.kit import log
@@ -40,6 +40,6 @@ async def mark_paid(tools: Tools, order_ref: str, cause: Cause) -> Outcome:
         if payment is None:
             words = {**opening.words(tools, customer, order), "description": f"{cause.actor}: {cause.why}"}
             payment = await checkout.attempt(session, order, PROVIDER, words, now)
-    outcome = await settling.collect(tools, payment.id)
+    outcome = await applying.collect(tools, payment.id)
     _log.info("order_marked_paid", order=order_ref, by=cause.actor, why=cause.why, outcome=outcome)
     return outcome

@@ -10,7 +10,7 @@ from ferryman.billing import ledger
 from ferryman.billing.order import Attempt, Payment
 from ferryman.fleet.key import Key
 from ferryman.fleet.node import Node
-from ferryman.flows import placing, provisioning, settling
+from ferryman.flows import applying, placing, provisioning, settling
 from ferryman.flows.tools import Tools
 from ferryman.kit import log
 from ferryman.kit.db import LOCK
@@ -107,7 +107,7 @@ async def _put_back(tools: Tools, payment_id: int) -> list[int] | None:
         await session.get_one(Customer, payment.order.customer_id, with_for_update=LOCK)
         grant = await session.scalar(select(Grant).where(Grant.payment_id == payment_id))
         if grant is None and await ledger.posted(session, "purchase", f"payment:{payment.ref}"):
-            await settling.fulfil(tools, session, payment)
+            await applying.fulfil(tools, session, payment)
             grant = await session.scalar(select(Grant).where(Grant.payment_id == payment_id))
         if grant is None:
             return None

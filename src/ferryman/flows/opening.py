@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ferryman.billing import checkout, methods
-from ferryman.billing.checkout import Outcome
 from ferryman.billing.order import Attempt, Order, Payment
 from ferryman.billing.provider import InHouse, Offered, PaymentProvider, PaymentRequest
+from ferryman.billing.settlement import Outcome
 from ferryman.flows import reporting
 from ferryman.flows.announcing import announce
 from ferryman.flows.tools import Tools

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ferryman.billing.checkout import Outcome
 from ferryman.billing.order import Order, OrderKind, OrderState, Payment
+from ferryman.billing.settlement import Outcome
 from ferryman.flows.announcing import announce
 from ferryman.flows.tools import Tools
 from ferryman.kit.steps import Step, reached

@@ -3,10 +3,10 @@
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ferryman.billing import checkout, ledger
-from ferryman.billing.checkout import Settled
+from ferryman.billing import checkout, ledger, settlement
 from ferryman.billing.order import Attempt, Payment
-from ferryman.flows import settling
+from ferryman.billing.settlement import Settled
+from ferryman.flows import applying
 from ferryman.flows.tools import Tools
 from ferryman.kit import log
 from ferryman.kit.db import LOCK
@@ -40,10 +40,10 @@ async def _decide(tools: Tools, ref: str, why: str, by: str, *, grant: bool) -> 
         raise Refused("Give a reason: it stays in the books.")
     async with tools.db.unit() as session:
         payment = await _in_review(session, ref)
-        settled = await checkout.decide(
+        settled = await settlement.decide(
             session, payment, grant=grant, now=tools.clock.now(), because={"by": by, "why": why}
         )
-        await settling.follow_up(tools, session, settled)
+        await applying.follow_up(tools, session, settled)
         # What went back while it was in review is in no book yet: the provider is asked once more.
         await tools.jobs.defer(session, "ask_payment", once=f"payment:{payment.id}", payment_id=payment.id)
     _log.warning("review_decided", payment=ref, outcome=settled.outcome, by=by, why=why)

@@ -4,9 +4,8 @@ webhook_came     somebody says that a payment changed: kept in the inbox, answer
 told             the bot hands over what Telegram itself said of a payment: kept in the same inbox
 settle_event     who is meant? the provider is asked, or, where it cannot be, its authentic word is taken
 settle_payment   the provider is asked about one payment of ours
-apply_fact       in one transaction the payment succeeds, the ledger is written, the subscription extended, keys owed,
+(applying)       in one transaction the payment succeeds, the ledger is written, the subscription extended, keys owed,
                  notices queued
-collect          the same for money that is in our own books: a balance, a code
 sweep            whatever should have happened by now, and did not
 """
 
@@ -16,31 +15,25 @@ from datetime import timedelta
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ferryman.billing import checkout, inbox, methods
-from ferryman.billing.checkout import Outcome, Settled
 from ferryman.billing.order import Attempt, OrderKind, Payment, WebhookEvent
 from ferryman.billing.provider import (
-    Capturing,
     Claim,
     Fact,
     InHouse,
-    Offered,
     PaymentProvider,
     PaymentState,
     RawWebhook,
     Told,
 )
+from ferryman.billing.settlement import Outcome
 from ferryman.catalog import using
-from ferryman.flows import agreeing, charging, giving_back, placing, pricing, reporting, upgrading
+from ferryman.flows import applying, charging, reporting
 from ferryman.flows.opening import PATIENCE_SECONDS, collecting, connected, open_payment, request_of
 from ferryman.flows.seating import COME_AGAIN, seat
 from ferryman.flows.tools import Tools
 from ferryman.kit import log
-from ferryman.kit.db import LOCK
 from ferryman.kit.errors import AccessDenied, Conflict, FerrymanError, NotFound, Refused, Retry
 from ferryman.kit.steps import Step, reached
-from ferryman.people.customer import Customer
-from ferryman.subscriptions import granting
-from ferryman.subscriptions.subscription import Subscription
 
 _log = log.get("buying")
 
@@ -135,7 +128,7 @@ async def _verdict(tools: Tools, provider: PaymentProvider, event: WebhookEvent)
             payment_id = await inbox.payment_meant(session, event.provider, event.payment_ref, None)
         return "unknown_payment" if payment_id is None else await settle_payment(tools, payment_id)
     # Whose payment it is says the provider, not the event: a forged ref must not reach another customer's payment.
-    outcome = await apply_fact(tools, provider, fact)
+    outcome = await applying.apply_fact(tools, provider, fact)
     if outcome is not None:
         return outcome
     if fact.ref is not None and fact.ref.startswith(TRIAL):
@@ -174,7 +167,7 @@ async def settle_payment(tools: Tools, payment_id: int) -> str:
     if isinstance(found, InHouse):
         # A renewal has nobody at a screen: the first question about it is what takes the money.
         renews = payment.order.kind == OrderKind.RENEWAL
-        return await collect(tools, payment_id) if renews else await _give_up_if_cut_off(tools, payment)
+        return await applying.collect(tools, payment_id) if renews else await _give_up_if_cut_off(tools, payment)
     provider: PaymentProvider = found  # type: ignore[assignment]
     if payment.external_id is not None:
         fact: Fact | None = await provider.look_up(payment.external_id)
@@ -184,7 +177,7 @@ async def settle_payment(tools: Tools, payment_id: int) -> str:
     if fact is None:
         return Outcome.PENDING
     # A second payment over there has a row of its own, and names the first.
-    outcome = await apply_fact(tools, provider, fact, asked=payment_id)
+    outcome = await applying.apply_fact(tools, provider, fact, asked=payment_id)
     assert outcome is not None
     return outcome
 
@@ -226,136 +219,6 @@ async def _without_an_id(tools: Tools, provider: PaymentProvider, payment: Payme
             if await checkout.given_up(session, payment.id, "never opened at the provider"):
                 await reporting.tell(tools, session, payment, payment.order, Outcome.CANCELLED)
     return fact
-
-
-async def apply_fact(
-    tools: Tools, provider: PaymentProvider, fact: Fact, *, asked: int | None = None
-) -> Outcome | None:
-    """The one transaction: payment, ledger, subscription, keys owed and notices change together or not at all.
-
-    None when the provider's payment is none of ours; one that we `asked` about by its id is. What is held is captured,
-    which takes a second look.
-    """
-    reached(Step.FACT_HEARD)
-    async with tools.db.unit() as session:
-        payment_id = await inbox.payment_meant(session, provider.name, fact.ref, fact.external_id) or asked
-        if payment_id is None:
-            return None
-        if fact.renews:
-            payment_id, fact = await agreeing.came(tools, session, payment_id, fact)
-        settled = await _settle(tools, session, provider, payment_id, fact)
-    reached(Step.PAYMENT_COMMITTED)
-    _note(settled, fact)
-    if settled.outcome is Outcome.HELD and isinstance(provider, Capturing):
-        payment = settled.payment
-        taken = await provider.capture(fact.external_id, payment.amount, f"take-{payment.ref}")
-        if taken.state is not PaymentState.HELD:
-            return await apply_fact(tools, provider, taken, asked=payment_id)
-    return settled.outcome
-
-
-async def collect(tools: Tools, payment_id: int) -> Outcome:
-    """Take the money out of our own books and grant what it pays for, in one transaction.
-
-    Raises Refused, with a sentence for the customer, when it is not there; the attempt is given up then.
-    """
-    async with tools.db.unit() as session:
-        payment = await session.get_one(Payment, payment_id)
-        provider = await connected(tools, session, payment.provider)
-    assert isinstance(provider, InHouse)
-    request = request_of(tools, payment)
-    try:
-        async with tools.db.unit() as session:
-            customer_id = payment.order.customer_id
-            await session.get_one(Customer, customer_id, with_for_update=LOCK)
-            held = await checkout.held(session, payment_id)
-            if held.state == Attempt.SUCCEEDED:
-                return Outcome.ALREADY
-            if held.state != Attempt.CREATING:
-                raise Refused(held.reason or "This attempt to pay was given up; choose again.")
-            fact = await provider.collect(session, request, customer_id)
-            account = provider.account(request, customer_id)
-            settled = await _settle(tools, session, provider, payment_id, fact, account=account)
-    except Refused as error:
-        await charging.give_up(tools, payment, str(error))
-        raise
-    _note(settled, fact)
-    return settled.outcome
-
-
-async def _settle(
-    tools: Tools, session: AsyncSession, provider: Offered, payment_id: int, fact: Fact, account: str | None = None
-) -> Settled:
-    now = tools.clock.now()
-    order = (await session.get_one(Payment, payment_id)).order
-    # The customer's lock first, then the payment's: two payments of one person may settle at the same moment.
-    customer = await session.get_one(Customer, order.customer_id, with_for_update=LOCK, populate_existing=True)
-    settled = await checkout.settle(
-        session,
-        payment_id,
-        fact,
-        test_mode=provider.test_mode,
-        now=now,
-        barred=customer.banned,
-        overdrawn=await pricing.overdrawn(session, order),
-        account=account,
-    )
-    granted = await fulfil(tools, session, settled.payment) if settled.outcome is Outcome.PAID else None
-    await _take_back(tools, session, settled, fact)
-    if settled.outcome is Outcome.CANCELLED and order.kind == OrderKind.RENEWAL:
-        await charging.failed(tools, session, settled.payment)
-    if settled.outcome is not Outcome.CANCELLED or fact.external_id == settled.payment.external_id:
-        await reporting.tell(tools, session, settled.payment, order, settled.outcome)
-    if granted is not None and _stays(settled.payment):
-        await agreeing.paid(tools, session, settled.payment, fact, granted)
-    log.bind(order=order.ref)
-    return settled
-
-
-def _stays(payment: Payment) -> bool:
-    """Whether it has not gone back by the time we heard of it: who has their money back is not charged again."""
-    return payment.refunded < payment.minor and not payment.charged_back
-
-
-async def follow_up(tools: Tools, session: AsyncSession, settled: Settled) -> None:
-    """What a person's word on a payment leads to, in the transaction in which it was given."""
-    if settled.outcome is Outcome.PAID:
-        await fulfil(tools, session, settled.payment)
-    await reporting.tell(tools, session, settled.payment, settled.payment.order, settled.outcome)
-
-
-async def fulfil(tools: Tools, session: AsyncSession, payment: Payment) -> Subscription:
-    """What was paid for is owed from now on."""
-    reached(Step.PAYMENT_SETTLED)
-    order = payment.order
-    purchase = granting.Purchase(order.customer_id, payment.id, order.id, order.snapshot)
-    now = tools.clock.now()
-    if order.kind == OrderKind.UPGRADE:
-        subscription = await upgrading.grant(session, purchase, order, now)
-    else:
-        subscription = await granting.grant(session, purchase, now)
-    await pricing.consume(session, order, now)
-    reached(Step.SUBSCRIPTION_GRANTED)
-    if order.kind == OrderKind.PURCHASE and order.subscription_id is None:
-        order.subscription_id = subscription.id
-    await placing.place(tools, session, subscription)
-    return subscription
-
-
-async def _take_back(tools: Tools, session: AsyncSession, settled: Settled, fact: Fact) -> None:
-    """What has gone back of a success, also when both are news at once."""
-    if settled.payment.state != Attempt.SUCCEEDED:
-        return
-    now = tools.clock.now()
-    for total, chargeback in ((fact.refunded, False), (fact.charged_back, True)):
-        if total is not None and total.minor:
-            await giving_back.taken_back(tools, session, settled.payment, total, chargeback=chargeback, now=now)
-
-
-def _note(settled: Settled, fact: Fact) -> None:
-    if settled.outcome is Outcome.BARRED:
-        _log.error("barred_customer_paid", payment=settled.payment.ref, fix="Give the money back, or lift the ban.")
-    _log.info("payment_settled", outcome=settled.outcome, payment=settled.payment.ref, state=fact.state)
 
 
 async def ask_payment(tools: Tools, payment_id: int) -> None:

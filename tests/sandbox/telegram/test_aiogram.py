@@ -179,7 +179,8 @@ async def _until(phone: Phone, user: int, text: str) -> dict[str, Any]:
 async def test_every_shape_of_stars_fits_aiograms_models(bot: Bot, phone: Phone) -> None:
     user = await phone.started()
     prices = [LabeledPrice(label="30 days", amount=250)]
-    words: dict[str, Any] = {"title": "30 days", "description": "30 days", "payload": "p", "currency": "XTR", "provider_token": ""}
+    words: dict[str, Any] = {"title": "30 days", "description": "30 days", "payload": "p", "currency": "XTR"}
+    words["provider_token"] = ""
     link = await bot.create_invoice_link(**words, prices=prices, subscription_period=2_592_000)
     invoice = await bot.send_invoice(user, **words, prices=prices)
     assert invoice.invoice is not None
