@@ -9,6 +9,9 @@ BIN := .venv/bin
 READY := .venv/ready
 WORKERS ?= 2
 ARGS ?=
+PURCHASES ?= 500
+SEED ?= 7
+N ?= 100000
 
 help:
 	@echo "⛴  Ferryman"
@@ -17,6 +20,8 @@ help:
 	@echo "  make test      ✅  every check and every test"
 	@echo
 	@echo "  make smoke     🛒  buy as a person would, without a browser; ends with one line of numbers"
+	@echo "  make chaos     🌪  500 purchases while everything fails and is killed: PURCHASES=500 SEED=7"
+	@echo "  make fuzz      🎲  100,000 made-up webhooks at every provider's address: N=100000 SEED=7"
 	@echo "  make bench     ⏱  measure: payment to key, purchases a second, start, memory"
 	@echo "  make check     🔍  only the checks: style, types, arrows (a minute)"
 	@echo "  make format    🧹  put the code into its one format"
@@ -38,6 +43,12 @@ demo: $(READY)
 
 smoke: $(READY)
 	@$(BIN)/python -m ferryman_sandbox smoke $(ARGS)
+
+chaos: $(READY)
+	@$(BIN)/python -m ferryman_sandbox chaos --purchases $(PURCHASES) --seed $(SEED) $(ARGS)
+
+fuzz: $(READY)
+	@$(BIN)/python -m tests.fuzz $(N) --seed $(SEED) $(ARGS)
 
 bench: $(READY)
 	@$(BIN)/python -m benchmarks $(ARGS)
@@ -71,4 +82,4 @@ clean:
 	@rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup demo smoke bench check test format browser docs wheel lock clean
+.PHONY: help setup demo smoke chaos fuzz bench check test format browser docs wheel lock clean

@@ -5,7 +5,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from benchmarks import fleet, provisioning, purchases, routes, startup, yard
+from benchmarks import fleet, money, provisioning, purchases, routes, startup, yard
 from benchmarks.report import Figures, machine, tell
 from benchmarks.yard import Yard
 
@@ -23,10 +23,26 @@ class Size:
     nodes: int
     clients: int
     filled: int
+    granted: int
+    orders: int
 
 
-FULL = Size(60, 20.0, 15.0, drained=300, route_seconds=4.0, starts=5, nodes=50, clients=2000, filled=10_000)
-QUICK = Size(10, 10.0, 3.0, drained=30, route_seconds=1.0, starts=2, nodes=10, clients=200, filled=500)
+FULL = Size(
+    60,
+    20.0,
+    15.0,
+    drained=300,
+    route_seconds=4.0,
+    starts=5,
+    nodes=50,
+    clients=2000,
+    filled=10_000,
+    granted=200,
+    orders=10**6,
+)
+QUICK = Size(
+    10, 10.0, 3.0, drained=30, route_seconds=1.0, starts=2, nodes=10, clients=200, filled=500, granted=20, orders=20_000
+)
 
 
 async def _purchases(place: Yard, size: Size) -> None:
@@ -62,17 +78,24 @@ async def _filling(place: Yard, size: Size) -> None:
     await _told(provisioning.filling(place, size.filled))
 
 
+async def _money(place: Yard, size: Size) -> None:
+    async for figures in money.growing(place, size.route_seconds, size.granted, size.singles // 3, size.orders):
+        tell(figures)
+
+
 async def _told(measured: Awaitable[Figures]) -> None:
     tell(await measured)
 
 
-# The routes come after the purchases, which leave customers behind; the webhooks last, which leave jobs behind.
+# The routes come after the purchases, which leave customers behind; the webhooks last, which leave jobs behind. The
+# money is the very last: it leaves a million orders behind.
 MEASURES: dict[str, Callable[[Yard, Size], Awaitable[None]]] = {
     "start": _start,
     "purchases": _purchases,
     "routes": _routes,
     "fleet": _fleet,
     "filling": _filling,
+    "money": _money,
 }
 
 

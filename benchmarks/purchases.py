@@ -16,9 +16,11 @@ from typing import Any
 from benchmarks.report import Figures, milliseconds, quantile
 from benchmarks.yard import NotMeasured, Yard
 from ferryman.flows import buying
+from ferryman.flows.buying import Wish
 from ferryman.flows.tools import Tools
 from ferryman_sandbox.world.recipe import PLACES
 
+METHOD = "yookassa.bank_card"
 PAYING_AT_ONCE = 16
 PREPARING_AT_ONCE = 4
 COME_AT_ONCE = 20
@@ -103,7 +105,7 @@ class Till:
 
     async def _order(self, tools: Tools, room: asyncio.Semaphore, customer: int, term: int) -> None:
         async with room:
-            await buying.begin(tools, customer, term, "yookassa", secrets.token_hex(8))
+            await buying.begin(tools, Wish(customer, term, METHOD, secrets.token_hex(8)))
 
 
 class Direct:

@@ -1,4 +1,4 @@
-"""`python -m ferryman_sandbox demo | smoke | world`."""
+"""`python -m ferryman_sandbox demo | smoke | chaos | world`."""
 
 import argparse
 import asyncio
@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import ferryman_sandbox.smoke as smoke
+from ferryman_sandbox import chaos
 from ferryman_sandbox.world import World, WorldError
 
 HOME = Path(".sandbox")
@@ -29,7 +30,7 @@ def main() -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m ferryman_sandbox", description=ABOUT)
-    acts = parser.add_subparsers(required=True, metavar="demo | smoke | world")
+    acts = parser.add_subparsers(required=True, metavar="demo | smoke | chaos | world")
     demo = acts.add_parser("demo", help="🎬 the whole world and the product in it; prints one address to open")
     demo.set_defaults(act=_demo)
     world = acts.add_parser("world", help="🌍 the emulators alone; prints how to run the product in them yourself")
@@ -54,6 +55,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="use the world that runs in DIR, or start one there (default: a fresh one in a temporary folder)",
     )
+    storm = acts.add_parser(
+        "chaos",
+        help="🌪  hundreds of purchases while everything fails and the product is killed; ends with one line of JSON",
+        description="Buys while services fail and the product's processes are killed at random and at every named step,"
+        " then counts in all worlds what became of the money. Exits with 1 when a number is wrong.",
+    )
+    storm.set_defaults(act=chaos.run)
+    chaos.add_arguments(storm)
     return parser
 
 

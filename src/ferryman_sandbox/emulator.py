@@ -4,7 +4,7 @@ import ipaddress
 import json
 import re
 import time
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,8 @@ from ferryman_sandbox.weather import Fault, Handler, Weather
 JOURNAL_LENGTH = 2000
 # The Bot API carries its secret in the path; a journal is for reading.
 _TOKEN = re.compile(r"bot\d+:[A-Za-z0-9_-]+")
+# What is somebody's name in a path, and no part of the route: of such there are too many to be counted one by one.
+_NAME = re.compile(r"/(?=[^/]*[0-9@]|[^/]{13})[^/]+")
 
 
 @dataclass
@@ -24,7 +26,8 @@ class Emulator:
     """Base of one emulated service; a subclass adds its routes to `app` in `__post_init__` after calling super's.
 
     Control API on each: `GET/POST /__emu/clock` ({"advance": seconds}), `GET/POST/DELETE /__emu/faults`,
-    `GET /__emu/calls` (newest last; path, method, status, milliseconds), `POST /__emu/reset`.
+    `GET /__emu/calls` (newest last; path, method, status, milliseconds), `GET /__emu/tally` (how often each route was
+    called since the start, however long ago), `POST /__emu/reset`.
     """
 
     store: Store
@@ -32,12 +35,14 @@ class Emulator:
     clock: Clock = field(init=False)
     weather: Weather = field(init=False)
     calls: deque[dict[str, Any]] = field(init=False)
+    tally: Counter[str] = field(init=False)
     app: web.Application = field(init=False)
 
     def __post_init__(self) -> None:
         self.clock = Clock(self.store)
         self.weather = Weather(self.seed)
         self.calls = deque(maxlen=JOURNAL_LENGTH)
+        self.tally = Counter()
         self.app = web.Application(
             middlewares=[self._journal, self.weather.middleware], client_max_size=64 * 1024 * 1024
         )
@@ -47,6 +52,7 @@ class Emulator:
         self.app.router.add_post("/__emu/faults", self._faults_add)
         self.app.router.add_delete("/__emu/faults", self._faults_clear)
         self.app.router.add_get("/__emu/calls", self._calls_get)
+        self.app.router.add_get("/__emu/tally", self._tally_get)
         self.app.router.add_post("/__emu/reset", self._reset)
 
     async def on_time_moved(self) -> None:
@@ -68,6 +74,7 @@ class Emulator:
             raise
         finally:
             if not request.path.startswith("/__emu/"):
+                self.tally[f"{request.method} {_NAME.sub('/…', request.path)}"] += 1
                 self.calls.append(
                     {
                         "at": self.clock.now(),
@@ -109,10 +116,14 @@ class Emulator:
     async def _calls_get(self, _: web.Request) -> web.Response:
         return web.json_response(list(self.calls))
 
+    async def _tally_get(self, _: web.Request) -> web.Response:
+        return web.json_response(self.tally)
+
     async def _reset(self, _: web.Request) -> web.Response:
         self.store.clear()
         self.weather.clear()
         self.calls.clear()
+        self.tally.clear()
         self.clock = Clock(self.store)
         await self.on_reset()
         return web.json_response({"reset": True})

@@ -44,7 +44,7 @@ BUTTONS = {
     "🛒 buy": Button("v1:buy", "🛒"),
     "⛵ first plan": Button("v1:plan:", "⛵"),
     "📅 30 days": Button("v1:term:", "📅🗓", wish="30"),
-    "💳 YooKassa": Button("v1:pay:yookassa:", "💳"),
+    "💳 YooKassa": Button("v1:pay:yookassa", "💳"),
 }
 PATIENCE = 60.0
 CALM_SECONDS = 10.0
@@ -256,7 +256,7 @@ class Count:
         succeeded = {payment["id"] for payment in at_bank if payment["status"] == "succeeded"}
         paid = [one for one in self._purchases if one.payment in succeeded]
         panels = [await self._clients(panel) for panel in self._site["panels"].values()]
-        keys = [[[c for c in clients if one.identities & _secrets(c)] for clients in panels] for one in paid]
+        keys = [[[c for c in clients if one.identities & secrets_of(c)] for clients in panels] for one in paid]
         numbers = await self._calm_numbers()
         granted = numbers["granted"] - self._before["granted"]
         first = [(one.answered * 1000, here[0][0]) for one, here in zip(paid, keys, strict=True) if here[0]]
@@ -267,7 +267,7 @@ class Count:
             "double": max(numbers["double"], granted - len(paid), sum(map(_is_doubled, keys)), 0),
             "money_without_key": max(numbers["money_without_key"], sum(1 for here in keys if not all(here))),
             "ledger_balance": numbers["ledger_balance"],
-            "paid_to_key_ms": {"p50": _percentile(times, 50), "p99": _percentile(times, 99)},
+            "paid_to_key_ms": {"p50": percentile(times, 50), "p99": percentile(times, 99)},
         }
 
     async def _calm_numbers(self) -> Json:
@@ -305,7 +305,7 @@ def identity(link: str) -> str:
     return unquote(urlsplit(link).username or "")
 
 
-def _secrets(client: Json) -> set[str]:
+def secrets_of(client: Json) -> set[str]:
     return {client[name] for name in ("uuid", "password") if client[name]}
 
 
@@ -313,7 +313,7 @@ def _buttons(message: Json) -> list[Json]:
     return [button for row in message.get("reply_markup", {}).get("inline_keyboard", []) for button in row]
 
 
-def _percentile(ordered: list[float], percent: int) -> float | None:
+def percentile(ordered: list[float], percent: int) -> float | None:
     """Nearest rank; None without any value."""
     if not ordered:
         return None

@@ -68,6 +68,9 @@ def orders(addresses: Addresses) -> dict[str, Callable[[], list[Order]]]:
         "clear": lambda: [
             Order("POST", f"{bank}/__emu/webhooks", {"mode": "normal"}),
             Order("POST", f"{panel}/__emu/switches", {"drop_after_commit": 0}),
-            *(Order("DELETE", f"{site}/__emu/faults") for site in (bank, telegram, *addresses.panels.values())),
+            *(
+                Order("DELETE", f"{site}/__emu/faults")
+                for site in (bank, telegram, *addresses.tills.values(), *addresses.panels.values())
+            ),
         ],
     }

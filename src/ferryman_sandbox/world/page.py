@@ -64,7 +64,13 @@ class WorldPage:
     async def _where(self, _: web.Request) -> web.Response:
         sites = self._addresses
         return web.json_response(
-            {"telegram": sites.telegram, "bank": sites.yookassa, "product": sites.product, "panels": sites.panels}
+            {
+                "telegram": sites.telegram,
+                "bank": sites.yookassa,
+                "banks": [sites.yookassa, *sites.tills.values()],
+                "product": sites.product,
+                "panels": sites.panels,
+            }
         )
 
     async def _world(self, _: web.Request) -> web.Response:

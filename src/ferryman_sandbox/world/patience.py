@@ -14,3 +14,11 @@ async def until(holds: Callable[[], Awaitable[bool]], seconds: float, otherwise:
         if time.monotonic() >= deadline:
             raise WorldError(f"{otherwise} within {seconds:.0f} s")
         await asyncio.sleep(pause)
+
+
+async def whenever(holds: Callable[[], bool], pause: float = 0.05) -> None:
+    """Wait until it holds, however long that takes: the caller knows when to give up."""
+    while True:
+        if holds():
+            return
+        await asyncio.sleep(pause)

@@ -86,7 +86,7 @@ class Product:
                 await self._watcher
         if self._process is not None:
             await _end(self._process)
-        await asyncio.to_thread(_stop_databases, Path(self._environment["FERRYMAN_DATA_DIR"]))
+        await asyncio.to_thread(stop_databases, Path(self._environment["FERRYMAN_DATA_DIR"]))
 
     def kill(self) -> int:
         """kill −9, as a power cut would. Raises WorldError when it is not running."""
@@ -167,7 +167,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     await process.wait()
 
 
-def _stop_databases(folder: Path) -> None:
+def stop_databases(folder: Path) -> None:
     """A product that was killed could not stop the database it had started: a fast shutdown, by its own pid file."""
     for pid_file in folder.rglob("postmaster.pid"):
         try:

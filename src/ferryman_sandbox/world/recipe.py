@@ -2,10 +2,11 @@
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ferryman_sandbox.world.tills import configured
 from ferryman_sandbox.xui.specs import InboundSpec, trojan_tls, vless_reality, vless_ws_tls
 
 SHOP_ID = "100500"
@@ -54,6 +55,12 @@ PLACES = (
     ),
 )
 
+
+def _prices(roubles: int, stars: int) -> dict[str, str]:
+    """A term's price in every currency that somebody here takes; the euro is worth a hundred roubles."""
+    return {"RUB": f"{roubles}.00", "EUR": f"{roubles / 100:.2f}", "XTR": str(stars)}
+
+
 PLANS: tuple[dict[str, Any], ...] = (
     {
         "code": "standard",
@@ -62,7 +69,7 @@ PLANS: tuple[dict[str, Any], ...] = (
         "description": {"ru": "100 ГБ в месяц, три устройства", "en": "100 GB a month, three devices"},
         "traffic_gb": 100,
         "devices": 3,
-        "terms": ((30, "199.00"), (90, "549.00"), (365, "1990.00")),
+        "terms": ((30, _prices(199, 150)), (90, _prices(549, 400)), (365, _prices(1990, 1500))),
     },
     {
         "code": "unlimited",
@@ -71,7 +78,7 @@ PLANS: tuple[dict[str, Any], ...] = (
         "description": {"ru": "Без ограничений, пять устройств", "en": "No limits, five devices"},
         "traffic_gb": 0,
         "devices": 5,
-        "terms": ((30, "349.00"), (90, "949.00"), (365, "3490.00")),
+        "terms": ((30, _prices(349, 260)), (90, _prices(949, 700)), (365, _prices(3490, 2600))),
     },
     {
         "code": "one-place",
@@ -84,20 +91,21 @@ PLANS: tuple[dict[str, Any], ...] = (
         "traffic_gb": 50,
         "devices": 2,
         "places": {"one": "all", "switch_hours": 0},
-        "terms": ((30, "99.00"), (90, "269.00")),
+        "terms": ((30, _prices(99, 75)), (90, _prices(269, 200))),
     },
 )
 
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where everything listens; no trailing slashes."""
+    """Where everything listens; no trailing slashes. `tills` are the services beside the first bank, by provider."""
 
     page: str
     telegram: str
     yookassa: str
     panels: dict[str, str]
     product: str
+    tills: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -109,6 +117,7 @@ class Secrets:
     panel_tokens: dict[str, str]
     operator: str
     hook: str
+    tills: dict[str, str] = field(default_factory=dict)
 
 
 def configuration(addresses: Addresses, secrets: Secrets) -> str:
@@ -122,11 +131,12 @@ def configuration(addresses: Addresses, secrets: Secrets) -> str:
         "return_url": f"{addresses.page}/back",
     }
     parts.append(_table("providers", {"name": "yookassa", "enabled": True, "config": shop}))
+    parts += [_table("providers", till) for till in configured(addresses.tills, secrets.tills)]
     return "\n".join(parts)
 
 
-def hook_url(addresses: Addresses, secrets: Secrets) -> str:
-    return f"{addresses.product}/hooks/yookassa/{secrets.hook}"
+def hook_url(addresses: Addresses, secrets: Secrets, provider: str = "yookassa") -> str:
+    return f"{addresses.product}/hooks/{provider}/{secrets.hook}"
 
 
 def variables(folder: Path, addresses: Addresses, secrets: Secrets) -> dict[str, str]:
@@ -173,7 +183,7 @@ def _node(place: Place, panel: str, token: str) -> str:
 
 def _plan(plan: dict[str, Any]) -> str:
     facts = {name: value for name, value in plan.items() if name != "terms"}
-    terms = [_table("plans.terms", {"days": days, "prices": {"RUB": price}}) for days, price in plan["terms"]]
+    terms = [_table("plans.terms", {"days": days, "prices": prices}) for days, prices in plan["terms"]]
     return "\n".join([_table("plans", facts), *terms])
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+import ferryman_sandbox.world.tills as tills
 from ferryman_sandbox.emulator import Emulator, Server, serve
 from ferryman_sandbox.telegram import TelegramEmulator
 from ferryman_sandbox.world.buttons import furnishing
@@ -106,6 +107,7 @@ class World:
             yookassa=_url(kept.port("yookassa")),
             panels={place.name: _url(kept.port(f"panel {place.name}")) for place in PLACES},
             product=_url(kept.port("product")),
+            tills={till.name: _url(kept.port(f"till {till.name}")) for till in tills.offered()},
         )
         await self._start_emulators(kept)
         self.recipe.write_text(configuration(self.addresses, self.secrets), encoding="utf-8")
@@ -127,6 +129,10 @@ class World:
             test=True,
         )
         await self._serve_emulator(shop, self.addresses.yookassa, "🏦 YooKassa")
+        for till in tills.offered():
+            hook = hook_url(self.addresses, self.secrets, till.name)
+            emulator = till.emulator(kept.emulator_store(f"till-{till.name}"), self.secrets.tills[till.name], hook)
+            await self._serve_emulator(emulator, self.addresses.tills[till.name], till.title)
         for place in PLACES:
             panel = XuiEmulator(
                 kept.emulator_store(f"panel-{place.name}"),
@@ -171,7 +177,13 @@ def _secrets(kept: Kept) -> Secrets:
         panel_tokens={place.name: kept.secret(f"panel {place.name}") for place in PLACES},
         operator=kept.secret("operator"),
         hook=kept.secret("hook"),
+        tills={till.name: kept.secret(f"till {till.name}", _key) for till in tills.offered()},
     )
+
+
+def _key() -> str:
+    """Long enough for every service, and of letters and digits alone, which all of them take."""
+    return dice.token_hex(20)
 
 
 def _url(port: int) -> str:

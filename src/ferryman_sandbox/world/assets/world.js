@@ -65,7 +65,7 @@ function heard(event) {
   }
   if (type !== "open" || event.origin !== page.sites.telegram || typeof url !== "string") return undefined;
   const target = new URL(url, page.sites.telegram);
-  if (target.origin === page.sites.bank) return openBank(target.href);
+  if (page.sites.banks.includes(target.origin)) return openBank(target.href);
   if (["http:", "https:"].includes(target.protocol)) window.open(target.href, "_blank", "noopener");
   return undefined;
 }
