@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ferryman.billing.refund import Through
-from ferryman.flows import buying, gifting, marking, refunding, settling
+from ferryman.flows import applying, buying, gifting, marking, refunding
 from ferryman.flows.gifting import Face, TooManyGuesses, WrongCode
 from ferryman.flows.handling import Cause
 from ferryman.kit.errors import NotFound, Refused
@@ -95,7 +95,7 @@ async def test_a_crash_between_the_order_and_the_code_loses_neither(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(settling, "collect", cut_off)
+        patched.setattr(applying, "collect", cut_off)
         with pytest.raises(KeyboardInterrupt):
             await gifting.redeem(till.tools, anna.id, made.code)
     assert await sold(till) == (0, 0, 0)

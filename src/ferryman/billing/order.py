@@ -123,6 +123,8 @@ class Payment(Base):
         CheckConstraint("(state = 'succeeded') = (succeeded_at IS NOT NULL)", name="success_has_a_time"),
         Index("ix_payments_to_ask", "ask_at", postgresql_where=text("ask_at IS NOT NULL")),
         Index("ix_payments_created_at", "created_at"),
+        Index("ix_payments_in_review", "id", postgresql_where=text("state = 'review'")),
+        Index("ix_payments_refunded", "id", postgresql_where=text("refunded > 0")),
         Index("ix_payments_succeeded_at", "succeeded_at", postgresql_where=text("succeeded_at IS NOT NULL")),
     )
 
@@ -163,6 +165,7 @@ class WebhookEvent(Base):
     __table_args__ = (
         UniqueConstraint("provider", "dedup_key"),
         Index("ix_webhook_events_waiting", "due_at", postgresql_where=text("processed_at IS NULL")),
+        Index("ix_webhook_events_without_order", "id", postgresql_where=text("verdict = 'money_without_order'")),
         Index("ix_webhook_events_received_at", "received_at", postgresql_where=text("redacted_at IS NULL")),
     )
 

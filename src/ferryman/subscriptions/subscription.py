@@ -115,7 +115,7 @@ class Grant(Base):
     days: Mapped[int]
     ended_before: Mapped[datetime | None]
     ends_at: Mapped[datetime]
-    created_at: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(index=True)
 
     __table_args__ = (CheckConstraint("days > 0", name="days_positive"),)
 
