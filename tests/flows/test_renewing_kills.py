@@ -14,7 +14,7 @@ from tests.support.subscriber import Subscriber
 from tests.support.watching import Guillotine
 
 # As many as a renewal has, from the look to the grant.
-BOUNDARIES = 5
+BOUNDARIES = 6
 
 
 @pytest.fixture

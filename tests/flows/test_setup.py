@@ -154,7 +154,7 @@ def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:
 
 
 def test_a_variable_that_is_not_set_is_named(tmp_path: Path) -> None:
-    with pytest.raises(Misconfigured, match="Set SHOP_KEY and apply again"):
+    with pytest.raises(Misconfigured, match="Set SHOP_KEY and try again"):
         read(tmp_path, environment={"PANEL_TOKEN": SECRET})
 
 
