@@ -72,7 +72,7 @@ def test_every_language_has_the_same_messages_with_the_same_variables() -> None:
 
 def test_every_message_is_used_and_every_used_one_exists() -> None:
     code = "\n".join(path.read_text(encoding="utf-8") for path in SOURCE.rglob("*.py"))
-    quoted = set(re.findall(r"[\"']([a-z]+(?:-[a-z]+)*)[\"']", code))
+    quoted = set(re.findall(r"[\"']([a-z]+(?:[-_][a-z]+)*)[\"']", code))
     inside = _Names()
     for message in parsed("en").values():
         inside.visit(message)
