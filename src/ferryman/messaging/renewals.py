@@ -37,24 +37,8 @@ class RenewalOn(Notice):
 
 
 @dataclass(frozen=True)
-class RenewalAhead(Notice):
-    """The charge is near: it will be `on` that day."""
-
-    ref: str
-    icon: str
-    title: dict[str, str]
-    until: str
-    on: str
-    amount: int
-    currency: str
-    by: str
-    way: str
-
-    def words(self, voice: Voice) -> Words:
-        return super().words(voice) | _days(voice, until=self.until, on=self.on)
-
-    def keyboard(self, voice: Voice) -> Keyboard:
-        return Keyboard(((_off(voice, self.ref),), (_subscription(voice, self.ref),)))
+class RenewalAhead(RenewalOn):
+    """The charge is near: it will be `on` that day. The same facts as when it was agreed."""
 
 
 @dataclass(frozen=True)
