@@ -23,7 +23,7 @@ from benchmarks.crowd import TOKEN
 from benchmarks.report import Figures
 from benchmarks.yard import NotMeasured, Yard, python
 from ferryman import wiring
-from ferryman.flows import auditing
+from ferryman.flows.keys import auditing
 from ferryman.flows.tools import Tools
 from ferryman.kit import log
 from ferryman.kit.settings import Settings

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from benchmarks.fleet import Fleet, opened
 from benchmarks.report import Figures, milliseconds, quantile
 from benchmarks.yard import NotMeasured, Yard
-from ferryman.flows import placing, provisioning
+from ferryman.flows.keys import placing, provisioning
 from ferryman.subscriptions.subscription import Subscription
 
 DATABASE = "provisioning"

@@ -15,8 +15,8 @@ from typing import Any
 
 from benchmarks.report import Figures, milliseconds, quantile
 from benchmarks.yard import NotMeasured, Yard
-from ferryman.flows import buying
-from ferryman.flows.buying import Wish
+from ferryman.flows.payments import buying
+from ferryman.flows.payments.buying import Wish
 from ferryman.flows.tools import Tools
 from ferryman_sandbox.world.recipe import PLACES
 

@@ -9,23 +9,12 @@ from functools import partial
 from ferryman.billing import provider
 from ferryman.fleet import panel
 from ferryman.fleet.connections import Connections
-from ferryman.flows import (
-    alarming,
-    auditing,
-    banking,
-    draining,
-    eventbook,
-    following,
-    lifecycle,
-    limits,
-    placing,
-    provisioning,
-    refunding,
-    renewing,
-    settling,
-    telling,
-    watching,
-)
+from ferryman.flows.fleet import draining, watching
+from ferryman.flows.keys import auditing, following, lifecycle, limits, placing, provisioning
+from ferryman.flows.payments import alarming, banking, eventbook, settling
+from ferryman.flows.refunds import refunding
+from ferryman.flows.renewals import renewing
+from ferryman.flows.shop import telling
 from ferryman.flows.tools import Tools
 from ferryman.kit import log, migrate, plugins
 from ferryman.kit.clock import Clock, SystemClock

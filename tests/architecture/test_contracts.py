@@ -11,7 +11,8 @@ from tests.architecture.house import ROOT, SRC, pyproject
 
 # contract → the file that breaks it, and how
 WRONG = {
-    "arrows": ("ferryman/kit/wrong.py", "import ferryman.flows.buying"),
+    "arrows": ("ferryman/kit/wrong.py", "import ferryman.flows.payments.buying"),
+    "stories": ("ferryman/flows/keys/wrong.py", "import ferryman.flows.payments.settling"),
     "product-knows-no-sandbox": ("ferryman/kit/wrong2.py", "import ferryman_sandbox"),
     "sandbox-knows-no-product": ("ferryman_sandbox/wrong.py", "import ferryman.kit.money"),
     "faces": ("ferryman/faces/web/wrong.py", "import ferryman.faces.bot"),

@@ -9,7 +9,7 @@ import pytest
 
 from ferryman.flows.tools import Tools
 from tests.faces.shell import Shell
-from tests.flows.refunds import PRICE, accounts, bought
+from tests.flows.refund_shop import PRICE, accounts, bought
 from tests.support.shop import Town, town
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from ferryman.faces.cli.tables import width
-from ferryman.flows import nodes, placing, provisioning
+from ferryman.flows.fleet import nodes
+from ferryman.flows.keys import placing, provisioning
 from ferryman.flows.tools import Tools
 from ferryman_sandbox.emulator import Server, serve
 from ferryman_sandbox.store import Store

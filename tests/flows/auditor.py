@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import select
 
 from ferryman.fleet.node import Node
-from ferryman.flows import auditing
+from ferryman.flows.keys import auditing
 from ferryman.flows.tools import Tools
 from ferryman.subscriptions.subscription import Subscription
 from tests.support.fleet import Fleet

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from sqlalchemy import update
 
 from ferryman.fleet.node import FleetEpoch, Node, NodeState
-from ferryman.flows import alerting, staff
+from ferryman.flows import alerting
 from ferryman.flows.alerting import DAMPING, FLAPPING, Told, news
+from ferryman.flows.shop import staff
 from ferryman.flows.tools import Tools
 from ferryman.messaging.alerts import FleetInDoubt
 from ferryman.people.customer import Customer

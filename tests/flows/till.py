@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from ferryman.billing import ledger
-from ferryman.flows import buying, worth
-from ferryman.flows.buying import Checkout, Wish
+from ferryman.flows.orders import worth
+from ferryman.flows.payments import buying
+from ferryman.flows.payments.buying import Checkout, Wish
 from ferryman.people.customer import Customer
 from ferryman.subscriptions.subscription import Subscription
 from tests.support.shop import Town

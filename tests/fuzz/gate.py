@@ -15,7 +15,9 @@ from fastapi import FastAPI
 from ferryman import wiring
 from ferryman.billing.provider import RawWebhook
 from ferryman.faces.web import app
-from ferryman.flows import buying, opening, settling, setup
+from ferryman.flows.orders import opening
+from ferryman.flows.payments import buying, settling
+from ferryman.flows.shop import setup
 from ferryman.flows.tools import Tools
 from ferryman.kit import log
 from ferryman.kit.errors import Refused

@@ -11,7 +11,7 @@ from sqlalchemy import func, select, text, update
 from ferryman.fleet.key import Key
 from ferryman.fleet.location import Location
 from ferryman.fleet.node import Inbound, Node
-from ferryman.flows import placing, provisioning
+from ferryman.flows.keys import placing, provisioning
 from ferryman.flows.tools import Tools
 from ferryman.people.customer import Customer
 from ferryman.subscriptions.subscription import Subscription

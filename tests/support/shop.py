@@ -8,8 +8,9 @@ from typing import Any
 from sqlalchemy import text
 
 from ferryman.billing.provider import RawWebhook
-from ferryman.flows import buying, settling, setup
-from ferryman.flows.buying import Checkout
+from ferryman.flows.payments import buying, settling
+from ferryman.flows.payments.buying import Checkout
+from ferryman.flows.shop import setup
 from ferryman.flows.tools import Tools
 from ferryman.people.customer import Customer
 from ferryman_sandbox.emulator import Server, serve

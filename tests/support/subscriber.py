@@ -11,7 +11,8 @@ from ferryman.billing.methods import Method
 from ferryman.billing.provider import Fact
 from ferryman.billing.renewal import Agreement
 from ferryman.catalog.plan import Plan, Price, Term
-from ferryman.flows import buying, renewing, settling
+from ferryman.flows.payments import buying, settling
+from ferryman.flows.renewals import renewing
 from ferryman.flows.tools import Tools
 from ferryman.people.customer import Customer
 from ferryman.subscriptions.subscription import Subscription

@@ -8,7 +8,9 @@ from typing import Any
 from sqlalchemy import update
 
 from ferryman.fleet.node import Node
-from ferryman.flows import placing, provisioning, staff, watching
+from ferryman.flows.fleet import watching
+from ferryman.flows.keys import placing, provisioning
+from ferryman.flows.shop import staff
 from ferryman.kit.settings import Settings
 from ferryman.people.customer import Customer
 from tests.support.messages import Outbox

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ferryman.flows import following, lifecycle, placing, provisioning
+from ferryman.flows.keys import following, lifecycle, placing, provisioning
 from ferryman.flows.tools import Tools
 from ferryman.kit.errors import FerrymanError
 from ferryman.subscriptions.subscription import Subscription

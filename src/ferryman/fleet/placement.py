@@ -1,4 +1,4 @@
-"""Placement: on which nodes one subscription's keys belong. Pure; who writes it down is `flows.placing`.
+"""Placement: on which nodes one subscription's keys belong. Pure; who writes it down is `flows.keys.placing`.
 
 Who is served well is never moved. New keys go to healthy, active nodes with room, one a location; where nobody fits,
 something is still better than nothing, for the key is paid for.

@@ -9,8 +9,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import event
 
 from ferryman import wiring
-from ferryman.flows import metrics, provisioning
-from ferryman.flows.metrics import Metrics
+from ferryman.flows.keys import provisioning
+from ferryman.flows.shop import metrics
+from ferryman.flows.shop.metrics import Metrics
 from ferryman.flows.tools import Tools
 from ferryman.kit.settings import Settings
 from tests.faces.web.conftest import Site, served

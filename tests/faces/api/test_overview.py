@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ferryman import wiring
-from ferryman.flows import provisioning
+from ferryman.flows.keys import provisioning
 from ferryman.flows.tools import Tools
 from ferryman.kit.settings import Settings
 from tests.faces.web.conftest import Reply, Site, served

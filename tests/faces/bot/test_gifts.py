@@ -2,11 +2,11 @@
 
 import pytest
 
-from ferryman.flows import gifting
-from ferryman.flows.gifting import Face
+from ferryman.flows.payments import gifting
+from ferryman.flows.payments.gifting import Face
 from ferryman.kit.money import Money
 from tests.faces.bot.conftest import RunningBot
-from tests.flows.refunds import STAFF
+from tests.flows.refund_shop import STAFF
 from tests.support.chat import Person
 from tests.support.shop import Town
 

@@ -11,7 +11,7 @@ from ferryman.faces.bot.press import parse
 from ferryman.faces.bot.screens import Screen
 from ferryman.fleet.places import Place
 from ferryman.fleet.withdrawing import Left
-from ferryman.flows.switching import Choices
+from ferryman.flows.keys.switching import Choices
 from ferryman.messaging.texts import LANGUAGE_NAMES, Voice, voice
 from ferryman.subscriptions.subscription import Subscription
 from ferryman_sandbox.telegram.entities import formatted

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from ferryman.flows import following, placing, provisioning
+from ferryman.flows.keys import following, placing, provisioning
 from ferryman.flows.tools import Tools
 from tests.faces.bot.conftest import RunningBot, inbox_is_empty
 from tests.faces.bot.test_dialogue import bought

@@ -1,7 +1,7 @@
 """Promo codes and a change of plan, as a person does it in the chat."""
 
-from ferryman.flows import discounting
-from ferryman.flows.discounting import Limits, Terms
+from ferryman.flows.orders import discounting
+from ferryman.flows.orders.discounting import Limits, Terms
 from tests.faces.bot.conftest import RunningBot, inbox_is_empty
 from tests.faces.bot.test_dialogue import bought, pay
 from tests.support.chat import Person

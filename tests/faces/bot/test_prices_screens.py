@@ -9,10 +9,10 @@ from ferryman.catalog.using import REASONS as PROMO_REASONS
 from ferryman.faces.bot import prices_screens, screens
 from ferryman.faces.bot.press import parse
 from ferryman.faces.bot.screens import Screen
-from ferryman.flows.offering import Offer
-from ferryman.flows.pricing import Counter
-from ferryman.flows.worth import REASONS as UPGRADE_REASONS
-from ferryman.flows.worth import GivenIn
+from ferryman.flows.orders.offering import Offer
+from ferryman.flows.orders.pricing import Counter
+from ferryman.flows.orders.worth import REASONS as UPGRADE_REASONS
+from ferryman.flows.orders.worth import GivenIn
 from ferryman.kit.money import Money
 from ferryman.messaging.prices import CodeSpentCredited
 from ferryman.messaging.texts import LANGUAGE_NAMES, voice

@@ -12,8 +12,8 @@ from ferryman.faces.bot import pages, renewal_screens, screens
 from ferryman.faces.bot.press import NotAPress, parse
 from ferryman.faces.bot.screens import Screen
 from ferryman.faces.bot.visit import Visit
-from ferryman.flows.consenting import Consent
-from ferryman.flows.offering import Offer
+from ferryman.flows.orders.offering import Offer
+from ferryman.flows.renewals.consenting import Consent
 from ferryman.flows.tools import Tools
 from ferryman.kit.money import Money
 from ferryman.messaging.texts import LANGUAGE_NAMES, Voice, voice

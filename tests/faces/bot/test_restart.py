@@ -8,8 +8,8 @@ import pytest
 
 from ferryman.faces.bot import pages
 from ferryman.faces.bot.visit import Visit
-from ferryman.flows import buying
-from ferryman.flows.buying import Checkout, Wish
+from ferryman.flows.payments import buying
+from ferryman.flows.payments.buying import Checkout, Wish
 from ferryman.flows.tools import Tools
 from tests.conftest import MovableClock
 from tests.faces.bot.conftest import RunningBot, inbox_is_empty

@@ -13,8 +13,8 @@ from ferryman.faces.bot import screens
 from ferryman.faces.bot.press import parse
 from ferryman.faces.bot.screens import Screen
 from ferryman.fleet.keyring import KeyView
-from ferryman.flows.buying import Checkout
-from ferryman.flows.offering import Offer
+from ferryman.flows.orders.offering import Offer
+from ferryman.flows.payments.buying import Checkout
 from ferryman.kit.money import Money
 from ferryman.messaging.texts import LANGUAGE_NAMES, Voice, voice
 from ferryman.subscriptions.subscription import Subscription

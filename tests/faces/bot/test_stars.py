@@ -14,7 +14,8 @@ from pydantic import SecretStr
 from ferryman.billing.provider import RawWebhook
 from ferryman.billing.providers.stars import Stars
 from ferryman.faces.bot.stars_checkout import LONGEST_REFUSAL
-from ferryman.flows import buying, settling, setup
+from ferryman.flows.payments import buying, settling
+from ferryman.flows.shop import setup
 from ferryman.flows.tools import Tools
 from ferryman.messaging.telegram import Telegram
 from ferryman.messaging.texts import voice

@@ -16,8 +16,8 @@ from ferryman.faces.bot import pages
 from ferryman.faces.bot.press import NotAPress, parse
 from ferryman.faces.bot.visit import Visit
 from ferryman.faces.cli.tables import harmless
-from ferryman.flows import banking, buying, settling, ways
-from ferryman.flows.offering import NotForSale
+from ferryman.flows.orders.offering import NotForSale
+from ferryman.flows.payments import banking, buying, settling, ways
 from ferryman.flows.tools import Tools
 from ferryman.kit.errors import NotFound, Refused
 from ferryman_sandbox.weather import Fault

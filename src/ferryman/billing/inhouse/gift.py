@@ -1,7 +1,7 @@
 """A gift code that is worth a plan's term: whoever wrote it in first gets what its face says.
 
-The story (`flows/gifting`) finds the code that was typed, and names it to us in the payment's way; here it is taken, in
-the transaction that grants what it is worth. It has no button among the ways to pay.
+The story (`flows/payments/gifting`) finds the code that was typed, and names it to us in the payment's way; here it
+is taken, in the transaction that grants what it is worth. It has no button among the ways to pay.
 """
 
 from typing import Any, ClassVar

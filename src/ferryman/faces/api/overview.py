@@ -5,7 +5,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ferryman.faces.api.gate import behind
-from ferryman.flows import overview
+from ferryman.flows.shop import overview
 from ferryman.flows.tools import Tools
 from ferryman.kit.errors import Unreachable
 

@@ -18,7 +18,7 @@ from ferryman.faces.bot.fsm import PostgresStorage
 from ferryman.faces.bot.inbox import Claimed
 from ferryman.faces.bot.polling import KINDS, Poller
 from ferryman.faces.bot.stars_checkout import CheckoutDesk
-from ferryman.flows import meeting
+from ferryman.flows.shop import meeting
 from ferryman.flows.tools import Tools
 from ferryman.kit import log
 from ferryman.kit.errors import FerrymanError, Misconfigured, Refused

@@ -8,8 +8,8 @@ from ferryman.faces.bot.buttons import button, home_row
 from ferryman.faces.bot.press import Press
 from ferryman.faces.bot.screens import Screen
 from ferryman.faces.bot.visit import Visit
-from ferryman.flows import gifting
-from ferryman.flows.gifting import TooManyGuesses, WrongCode
+from ferryman.flows.payments import gifting
+from ferryman.flows.payments.gifting import TooManyGuesses, WrongCode
 from ferryman.kit import log
 from ferryman.kit.errors import Refused
 from ferryman.messaging.sender import Keyboard

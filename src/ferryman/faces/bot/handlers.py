@@ -20,8 +20,8 @@ from ferryman.faces.bot.press import NotAPress, Press, parse
 from ferryman.faces.bot.screens import Screen
 from ferryman.faces.bot.show import Place, show
 from ferryman.faces.bot.visit import Visit
-from ferryman.flows import meeting
-from ferryman.flows.meeting import TelegramPerson
+from ferryman.flows.shop import meeting
+from ferryman.flows.shop.meeting import TelegramPerson
 from ferryman.flows.tools import Tools
 from ferryman.kit import log
 from ferryman.kit.errors import Retry

@@ -9,10 +9,10 @@ from ferryman.faces.bot.press import Press
 from ferryman.faces.bot.screens import Screen
 from ferryman.faces.bot.visit import Visit, theirs
 from ferryman.fleet import withdrawing
-from ferryman.flows import replacing, switching
-from ferryman.flows.handling import Cause
-from ferryman.flows.replacing import CUSTOMERS_MAY_AGAIN_AFTER, TooSoon
-from ferryman.flows.switching import CannotSwitch
+from ferryman.flows.keys import replacing, switching
+from ferryman.flows.keys.handling import Cause
+from ferryman.flows.keys.replacing import CUSTOMERS_MAY_AGAIN_AFTER, TooSoon
+from ferryman.flows.keys.switching import CannotSwitch
 from ferryman.kit.errors import NotFound
 from ferryman.subscriptions.subscription import Subscription
 

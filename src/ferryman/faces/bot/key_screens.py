@@ -7,7 +7,7 @@ from ferryman.faces.bot.buttons import button, home_row
 from ferryman.faces.bot.screens import MOST_LOCATIONS, Screen
 from ferryman.fleet.places import Place
 from ferryman.fleet.withdrawing import Left
-from ferryman.flows.switching import Choices
+from ferryman.flows.keys.switching import Choices
 from ferryman.messaging.sender import Button, Keyboard
 from ferryman.messaging.texts import Voice
 from ferryman.subscriptions.subscription import Subscription

@@ -22,7 +22,10 @@ from ferryman.faces.bot.press import Press
 from ferryman.faces.bot.screens import Screen
 from ferryman.faces.bot.visit import Visit, theirs
 from ferryman.fleet import keyring
-from ferryman.flows import buying, consenting, meeting, offering, pricing
+from ferryman.flows.orders import offering, pricing
+from ferryman.flows.payments import buying
+from ferryman.flows.renewals import consenting
+from ferryman.flows.shop import meeting
 from ferryman.kit import log
 from ferryman.kit.errors import NotFound, Refused
 from ferryman.subscriptions import holdings

@@ -13,9 +13,10 @@ from ferryman.faces.bot import gift_pages, prices_screens, screens
 from ferryman.faces.bot.press import Press
 from ferryman.faces.bot.screens import Screen
 from ferryman.faces.bot.visit import Visit, theirs
-from ferryman.flows import buying, offering, pricing
-from ferryman.flows.pricing import Counter, NoPrice
-from ferryman.flows.worth import UpgradeRefused
+from ferryman.flows.orders import offering, pricing
+from ferryman.flows.orders.pricing import Counter, NoPrice
+from ferryman.flows.orders.worth import UpgradeRefused
+from ferryman.flows.payments import buying
 from ferryman.kit import log
 from ferryman.kit.errors import NotFound, Refused
 from ferryman.kit.money import Money

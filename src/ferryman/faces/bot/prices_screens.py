@@ -9,7 +9,7 @@ from ferryman.catalog.plan import Term
 from ferryman.catalog.pricing import Quote
 from ferryman.faces.bot.buttons import button, home_row
 from ferryman.faces.bot.screens import MOST_PLANS, Screen, price
-from ferryman.flows.offering import Offer
+from ferryman.flows.orders.offering import Offer
 from ferryman.kit.money import Money
 from ferryman.messaging.sender import Button, Keyboard
 from ferryman.messaging.texts import Voice

@@ -6,9 +6,9 @@ from ferryman.faces.bot import renewal_screens
 from ferryman.faces.bot.press import Press
 from ferryman.faces.bot.screens import Screen
 from ferryman.faces.bot.visit import Visit
-from ferryman.flows import agreeing, consenting
-from ferryman.flows.consenting import Consent, PriceChanged
-from ferryman.flows.offering import Offer
+from ferryman.flows.orders.offering import Offer
+from ferryman.flows.renewals import agreeing, consenting
+from ferryman.flows.renewals.consenting import Consent, PriceChanged
 from ferryman.flows.tools import Tools
 from ferryman.kit import log
 from ferryman.kit.errors import NotFound, Refused

@@ -6,8 +6,8 @@ from dataclasses import replace
 from ferryman.catalog.plan import Term
 from ferryman.faces.bot.buttons import button, home_row
 from ferryman.faces.bot.screens import Screen
-from ferryman.flows.consenting import Consent
-from ferryman.flows.offering import Offer
+from ferryman.flows.orders.offering import Offer
+from ferryman.flows.renewals.consenting import Consent
 from ferryman.kit.money import Money
 from ferryman.messaging.sender import Button, Keyboard
 from ferryman.messaging.texts import Voice

@@ -10,9 +10,9 @@ from ferryman.catalog.plan import GIGABYTE, Plan, Term
 from ferryman.catalog.pricing import Quote
 from ferryman.faces.bot.buttons import button, home_row
 from ferryman.fleet.keyring import KeyView
-from ferryman.flows.buying import Checkout
-from ferryman.flows.offering import FULL_PRICE, Offer
-from ferryman.flows.pricing import Counter, NoPrice
+from ferryman.flows.orders.offering import FULL_PRICE, Offer
+from ferryman.flows.orders.pricing import Counter, NoPrice
+from ferryman.flows.payments.buying import Checkout
 from ferryman.kit.money import Money
 from ferryman.messaging.keys import key_keyboard, qr_png
 from ferryman.messaging.sender import Button, Keyboard

@@ -10,8 +10,9 @@ from ferryman.faces.bot.buttons import button, home_row
 from ferryman.faces.bot.handlers import HOME, Desk
 from ferryman.faces.bot.screens import Screen
 from ferryman.faces.bot.visit import Visit
-from ferryman.flows import meeting, stars
-from ferryman.flows.meeting import TelegramPerson
+from ferryman.flows.payments import stars
+from ferryman.flows.shop import meeting
+from ferryman.flows.shop.meeting import TelegramPerson
 from ferryman.flows.tools import Tools
 from ferryman.kit import log
 from ferryman.messaging.sender import Button, Keyboard

@@ -9,8 +9,8 @@ from collections import deque
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
-from ferryman.flows import stars
-from ferryman.flows.stars import MayNotPay, Question
+from ferryman.flows.payments import stars
+from ferryman.flows.payments.stars import MayNotPay, Question
 from ferryman.flows.tools import Tools
 from ferryman.kit import log
 from ferryman.kit.errors import FerrymanError, Retry

@@ -9,9 +9,9 @@ from ferryman.billing.gift import GiftCode
 from ferryman.faces.cli.describing import AsJson
 from ferryman.faces.cli.running import go, show_json, with_tools
 from ferryman.faces.cli.tables import table
-from ferryman.flows import gifting, marking
-from ferryman.flows.gifting import Face
-from ferryman.flows.handling import Cause
+from ferryman.flows.keys.handling import Cause
+from ferryman.flows.payments import gifting, marking
+from ferryman.flows.payments.gifting import Face
 from ferryman.flows.tools import Tools
 from ferryman.kit.money import Money
 

@@ -13,9 +13,9 @@ from ferryman.catalog.plan import GIGABYTE
 from ferryman.faces.cli.describing import AsJson
 from ferryman.faces.cli.running import go, show_json, with_tools
 from ferryman.faces.cli.tables import table
-from ferryman.flows import following, keybook, lifecycle, replacing
-from ferryman.flows.handling import Cause
-from ferryman.flows.keybook import Card
+from ferryman.flows.keys import following, keybook, lifecycle, replacing
+from ferryman.flows.keys.handling import Cause
+from ferryman.flows.keys.keybook import Card
 from ferryman.flows.tools import Tools
 from ferryman.messaging.texts import LANGUAGE_NAMES, voice
 

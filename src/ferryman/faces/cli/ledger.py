@@ -9,8 +9,8 @@ import typer
 from ferryman.faces.cli.describing import AsJson
 from ferryman.faces.cli.running import go, show_json, with_tools
 from ferryman.faces.cli.tables import table
-from ferryman.flows import banking, bookkeeping
-from ferryman.flows.bookkeeping import Report, Sums
+from ferryman.flows.payments import banking, bookkeeping
+from ferryman.flows.payments.bookkeeping import Report, Sums
 from ferryman.flows.tools import Tools
 from ferryman.kit.errors import Misconfigured
 from ferryman.kit.money import Money

@@ -9,8 +9,9 @@ import ferryman.faces.cli.asking as asking
 import ferryman.faces.cli.describing as describing
 from ferryman.faces.cli.running import go, show_json, with_tools
 from ferryman.fleet.access import Moves
-from ferryman.flows import auditing, draining
-from ferryman.flows.draining import Progress
+from ferryman.flows.fleet import draining
+from ferryman.flows.fleet.draining import Progress
+from ferryman.flows.keys import auditing
 from ferryman.flows.tools import Tools
 
 ACTOR = "operator:cli"

@@ -12,8 +12,9 @@ import ferryman.faces.cli.picturing as picturing
 from ferryman.faces.cli.describing import Way
 from ferryman.faces.cli.running import go, show_json, with_tools
 from ferryman.fleet.wish import Place, Wanted, Wish
-from ferryman.flows import checkup, nodes, surveying
-from ferryman.flows.inspecting import Look, UntrustedCertificate
+from ferryman.flows.fleet import nodes, surveying
+from ferryman.flows.fleet.inspecting import Look, UntrustedCertificate
+from ferryman.flows.shop import checkup
 from ferryman.flows.tools import Tools
 
 group = typer.Typer(name="node", help="🗄  Nodes: the servers that keys are put on.", no_args_is_help=True)

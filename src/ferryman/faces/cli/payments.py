@@ -9,7 +9,7 @@ import typer
 from ferryman.faces.cli.describing import AsJson
 from ferryman.faces.cli.running import go, show_json, with_tools
 from ferryman.faces.cli.tables import ago, harmless, table
-from ferryman.flows import eventbook, mending, reviewing
+from ferryman.flows.payments import eventbook, mending, reviewing
 from ferryman.flows.tools import Tools
 
 BY = "operator:cli"

@@ -6,9 +6,9 @@ from datetime import datetime
 import typer
 
 from ferryman.faces.cli.tables import ago, table
-from ferryman.flows.checkup import Finding
-from ferryman.flows.inspecting import Offer
-from ferryman.flows.surveying import NodeView
+from ferryman.flows.fleet.inspecting import Offer
+from ferryman.flows.fleet.surveying import NodeView
+from ferryman.flows.shop.checkup import Finding
 
 ICONS = {
     "healthy": "✅",

@@ -9,8 +9,8 @@ from ferryman.catalog.discount import Discount
 from ferryman.faces.cli.describing import AsJson
 from ferryman.faces.cli.running import go, show_json, with_tools
 from ferryman.faces.cli.tables import table
-from ferryman.flows import discounting
-from ferryman.flows.discounting import Limits, Listed, Terms
+from ferryman.flows.orders import discounting
+from ferryman.flows.orders.discounting import Limits, Listed, Terms
 from ferryman.flows.tools import Tools
 
 group = typer.Typer(

@@ -7,8 +7,8 @@ import typer
 
 from ferryman.faces.cli.describing import AsJson
 from ferryman.faces.cli.running import go, show_json, with_tools
-from ferryman.flows import trying, ways
-from ferryman.flows.shopfile import resolved
+from ferryman.flows.payments import trying, ways
+from ferryman.flows.shop.shopfile import resolved
 from ferryman.flows.tools import Tools
 from ferryman.kit.errors import Refused
 from ferryman.kit.money import Money

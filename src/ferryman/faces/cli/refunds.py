@@ -13,10 +13,10 @@ from ferryman.catalog.plan import GIGABYTE
 from ferryman.faces.cli.describing import AsJson
 from ferryman.faces.cli.running import go, show_json, with_tools
 from ferryman.faces.cli.tables import table
-from ferryman.flows import refunding
-from ferryman.flows.handling import Cause
+from ferryman.flows.keys.handling import Cause
+from ferryman.flows.refunds import refunding
+from ferryman.flows.refunds.weighing import Proposal
 from ferryman.flows.tools import Tools
-from ferryman.flows.weighing import Proposal
 
 group = typer.Typer(name="refund", help="💸 Giving money back, and what goes with it.", no_args_is_help=True)
 

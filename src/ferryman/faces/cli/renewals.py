@@ -8,8 +8,8 @@ from ferryman.billing.renewal import Agreement
 from ferryman.faces.cli.describing import AsJson
 from ferryman.faces.cli.running import go, show_json, with_tools
 from ferryman.faces.cli.tables import table
-from ferryman.flows import consenting
-from ferryman.flows.consenting import Listed
+from ferryman.flows.renewals import consenting
+from ferryman.flows.renewals.consenting import Listed
 from ferryman.flows.tools import Tools
 
 group = typer.Typer(name="renewal", help="🔁 Subscriptions that renew themselves.", no_args_is_help=True)

@@ -9,7 +9,7 @@ import typer
 import ferryman.faces.cli.picturing as picturing
 from ferryman import wiring
 from ferryman.faces.cli.running import go, with_tools
-from ferryman.flows import checkup, setup
+from ferryman.flows.shop import checkup, setup
 from ferryman.flows.tools import Tools
 from ferryman.kit import migrate as schema
 from ferryman.kit.secrets import new_key as made_up_key

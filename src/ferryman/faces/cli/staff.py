@@ -7,7 +7,7 @@ import typer
 from ferryman.faces.cli.describing import AsJson
 from ferryman.faces.cli.running import go, show_json, with_tools
 from ferryman.faces.cli.tables import table
-from ferryman.flows import staff
+from ferryman.flows.shop import staff
 from ferryman.flows.tools import Tools
 
 group = typer.Typer(name="staff", help="👷 Staff: who runs the shop and hears of trouble.", no_args_is_help=True)

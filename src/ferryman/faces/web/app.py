@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Route
 from ferryman import __version__
 from ferryman.faces.web.hooks import webhook_endpoint
 from ferryman.faces.web.sublink import subscription_endpoint
-from ferryman.flows import profile
+from ferryman.flows.keys import profile
 from ferryman.flows.tools import Tools
 from ferryman.kit.errors import Unreachable
 

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from ferryman.billing.provider import RawWebhook
 from ferryman.faces.web.throttle import Throttle, sender
-from ferryman.flows import settling
+from ferryman.flows.payments import settling
 from ferryman.flows.tools import Tools
 from ferryman.kit import log
 from ferryman.kit.errors import Misconfigured, NotFound, Unreachable

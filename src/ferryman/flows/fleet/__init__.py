@@ -1,0 +1,1 @@
+"""Stories about nodes: how they come, are watched, get into trouble, and go."""

@@ -1,0 +1,165 @@
+"""The one transaction: however we hear of money, it becomes true here, all of it or nothing.
+
+apply_fact   what a provider confirms: payment, ledger, subscription, keys owed and notices change together
+collect      the same for money that is in our own books: a balance, a code
+follow_up    the same after a person's word on a payment
+"""
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ferryman.billing import checkout, inbox, settlement
+from ferryman.billing.order import Attempt, OrderKind, Payment
+from ferryman.billing.provider import (
+    Capturing,
+    Fact,
+    InHouse,
+    Offered,
+    PaymentProvider,
+    PaymentState,
+)
+from ferryman.billing.settlement import Outcome, Settled
+from ferryman.flows.keys import placing
+from ferryman.flows.orders import pricing, reporting, upgrading
+from ferryman.flows.orders.opening import connected, request_of
+from ferryman.flows.refunds import giving_back
+from ferryman.flows.renewals import agreeing, charging
+from ferryman.flows.tools import Tools
+from ferryman.kit import log
+from ferryman.kit.db import LOCK
+from ferryman.kit.errors import Refused
+from ferryman.kit.steps import Step, reached
+from ferryman.people.customer import Customer
+from ferryman.subscriptions import granting
+from ferryman.subscriptions.subscription import Subscription
+
+_log = log.get("buying")
+
+
+async def apply_fact(
+    tools: Tools, provider: PaymentProvider, fact: Fact, *, asked: int | None = None
+) -> Outcome | None:
+    """The one transaction: payment, ledger, subscription, keys owed and notices change together or not at all.
+
+    None when the provider's payment is none of ours; one that we `asked` about by its id is. What is held is captured,
+    which takes a second look.
+    """
+    reached(Step.FACT_HEARD)
+    async with tools.db.unit() as session:
+        payment_id = await inbox.payment_meant(session, provider.name, fact.ref, fact.external_id) or asked
+        if payment_id is None:
+            return None
+        if fact.renews:
+            payment_id, fact = await agreeing.came(tools, session, payment_id, fact)
+        settled = await _settle(tools, session, provider, payment_id, fact)
+    reached(Step.PAYMENT_COMMITTED)
+    _note(settled, fact)
+    if settled.outcome is Outcome.HELD and isinstance(provider, Capturing):
+        payment = settled.payment
+        taken = await provider.capture(fact.external_id, payment.amount, f"take-{payment.ref}")
+        if taken.state is not PaymentState.HELD:
+            return await apply_fact(tools, provider, taken, asked=payment_id)
+    return settled.outcome
+
+
+async def collect(tools: Tools, payment_id: int) -> Outcome:
+    """Take the money out of our own books and grant what it pays for, in one transaction.
+
+    Raises Refused, with a sentence for the customer, when it is not there; the attempt is given up then.
+    """
+    async with tools.db.unit() as session:
+        payment = await session.get_one(Payment, payment_id)
+        provider = await connected(tools, session, payment.provider)
+    assert isinstance(provider, InHouse)
+    request = request_of(tools, payment)
+    try:
+        async with tools.db.unit() as session:
+            customer_id = payment.order.customer_id
+            await session.get_one(Customer, customer_id, with_for_update=LOCK)
+            held = await checkout.held(session, payment_id)
+            if held.state == Attempt.SUCCEEDED:
+                return Outcome.ALREADY
+            if held.state != Attempt.CREATING:
+                raise Refused(held.reason or "This attempt to pay was given up; choose again.")
+            fact = await provider.collect(session, request, customer_id)
+            account = provider.account(request, customer_id)
+            settled = await _settle(tools, session, provider, payment_id, fact, account=account)
+    except Refused as error:
+        await charging.give_up(tools, payment, str(error))
+        raise
+    _note(settled, fact)
+    return settled.outcome
+
+
+async def _settle(
+    tools: Tools, session: AsyncSession, provider: Offered, payment_id: int, fact: Fact, account: str | None = None
+) -> Settled:
+    now = tools.clock.now()
+    order = (await session.get_one(Payment, payment_id)).order
+    # The customer's lock first, then the payment's: two payments of one person may settle at the same moment.
+    customer = await session.get_one(Customer, order.customer_id, with_for_update=LOCK, populate_existing=True)
+    settled = await settlement.settle(
+        session,
+        payment_id,
+        fact,
+        test_mode=provider.test_mode,
+        now=now,
+        barred=customer.banned,
+        overdrawn=await pricing.overdrawn(session, order),
+        account=account,
+    )
+    granted = await fulfil(tools, session, settled.payment) if settled.outcome is Outcome.PAID else None
+    await _take_back(tools, session, settled, fact)
+    if settled.outcome is Outcome.CANCELLED and order.kind == OrderKind.RENEWAL:
+        await charging.failed(tools, session, settled.payment)
+    if settled.outcome is not Outcome.CANCELLED or fact.external_id == settled.payment.external_id:
+        await reporting.tell(tools, session, settled.payment, order, settled.outcome)
+    if granted is not None and _stays(settled.payment):
+        await agreeing.paid(tools, session, settled.payment, fact, granted)
+    log.bind(order=order.ref)
+    return settled
+
+
+def _stays(payment: Payment) -> bool:
+    """Whether it has not gone back by the time we heard of it: who has their money back is not charged again."""
+    return payment.refunded < payment.minor and not payment.charged_back
+
+
+async def follow_up(tools: Tools, session: AsyncSession, settled: Settled) -> None:
+    """What a person's word on a payment leads to, in the transaction in which it was given."""
+    if settled.outcome is Outcome.PAID:
+        await fulfil(tools, session, settled.payment)
+    await reporting.tell(tools, session, settled.payment, settled.payment.order, settled.outcome)
+
+
+async def fulfil(tools: Tools, session: AsyncSession, payment: Payment) -> Subscription:
+    """What was paid for is owed from now on."""
+    reached(Step.PAYMENT_SETTLED)
+    order = payment.order
+    purchase = granting.Purchase(order.customer_id, payment.id, order.id, order.snapshot)
+    now = tools.clock.now()
+    if order.kind == OrderKind.UPGRADE:
+        subscription = await upgrading.grant(session, purchase, order, now)
+    else:
+        subscription = await granting.grant(session, purchase, now)
+    await pricing.consume(session, order, now)
+    reached(Step.SUBSCRIPTION_GRANTED)
+    if order.kind == OrderKind.PURCHASE and order.subscription_id is None:
+        order.subscription_id = subscription.id
+    await placing.place(tools, session, subscription)
+    return subscription
+
+
+async def _take_back(tools: Tools, session: AsyncSession, settled: Settled, fact: Fact) -> None:
+    """What has gone back of a success, also when both are news at once."""
+    if settled.payment.state != Attempt.SUCCEEDED:
+        return
+    now = tools.clock.now()
+    for total, chargeback in ((fact.refunded, False), (fact.charged_back, True)):
+        if total is not None and total.minor:
+            await giving_back.taken_back(tools, session, settled.payment, total, chargeback=chargeback, now=now)
+
+
+def _note(settled: Settled, fact: Fact) -> None:
+    if settled.outcome is Outcome.BARRED:
+        _log.error("barred_customer_paid", payment=settled.payment.ref, fix="Give the money back, or lift the ban.")
+    _log.info("payment_settled", outcome=settled.outcome, payment=settled.payment.ref, state=fact.state)

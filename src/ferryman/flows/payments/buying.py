@@ -1,0 +1,194 @@
+"""Buying, from the tap to the key. Read top to bottom; every step is one transaction or one call out, never both.
+
+begin            the customer chose a plan and a method: order and payment rows are committed, then the provider is
+                 asked to collect (opening); a timeout means "unknown", and the sweep asks again
+(settling)       the provider confirms, and in one transaction everything that was paid for is owed
+(provisioning)   keys are put on the nodes, read back, and the customer is told
+check            the customer asks whether it is paid
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ferryman.billing import checkout, refund
+from ferryman.billing.checkout import Wanted
+from ferryman.billing.order import Attempt, Order, OrderKind, OrderState
+from ferryman.billing.provider import InHouse, Offered, Way
+from ferryman.catalog import shelf
+from ferryman.catalog.pricing import Quote
+from ferryman.flows.orders import offering, opening, pricing
+from ferryman.flows.orders.offering import NotForSale
+from ferryman.flows.payments import applying, settling
+from ferryman.flows.renewals import agreeing
+from ferryman.flows.tools import Tools
+from ferryman.kit import log
+from ferryman.kit.errors import Misconfigured, NotFound, Refused
+from ferryman.kit.money import Money
+from ferryman.kit.steps import Step, reached
+from ferryman.people.customer import Customer
+from ferryman.subscriptions import holdings
+
+__all__ = ["Checkout", "ContactNeeded", "NotForSale", "Wish", "begin", "check"]
+
+_log = log.get("buying")
+
+# Each order is a call to a provider, and some take only so many an hour from all customers together.
+MOST_UNPAID, UNPAID_WITHIN = 30, timedelta(hours=1)
+# One press asks about no more attempts than these, the newest; the sweep asks about all.
+MOST_ASKED = 5
+
+
+class ContactNeeded(Refused):
+    """This way to pay sends a receipt, and there is no address of the customer to send it to."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the customer pressed: a term, a way to pay ("yookassa.sbp"), and the press itself, `tap`.
+
+    `keep`: charge the same instrument again when the time comes. `upgrade_of`: the ref of the subscription that is
+    given in for it. `promo`: a code, in place of the one that the customer has typed before.
+    """
+
+    customer_id: int
+    term_id: int
+    method: str
+    tap: str
+    keep: bool = False
+    upgrade_of: str = ""
+    promo: str = ""
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """An order that waits to be paid. `pay_url` None: the provider is slow; the link follows as a notice.
+
+    `paid`: nothing is left to be done, the money was in our own books. `was` is the price before anything came off.
+    """
+
+    order_ref: str
+    icon: str
+    title: Mapping[str, str]
+    days: int
+    amount: Money
+    pay_url: str | None
+    paid: bool = False
+    was: Money | None = None
+
+
+async def begin(tools: Tools, wish: Wish) -> Checkout:
+    """Place the order and open its payment; the same `tap` finds the same order again.
+
+    Raises NotForSale when the term or method is withdrawn, ContactNeeded, PromoRefused, UpgradeRefused, Refused when
+    the customer is blocked from buying or the money is not there.
+    """
+    order_id, payment_id = await _place(tools, wish)
+    reached(Step.ORDER_COMMITTED)
+    pay_url = None
+    provider, _ = offering.parts(wish.method)
+    if issubclass(tools.providers[provider], InHouse):
+        await applying.collect(tools, payment_id)
+    else:
+        pay_url = await opening.open_payment(tools, payment_id)
+    async with tools.db.unit() as session:
+        order = await session.get_one(Order, order_id)
+    what = order.snapshot
+    was = Money(order.quote["base"], order.currency) if order.quote.get("lines") else None
+    paid = order.state == "paid"
+    return Checkout(order.ref, what["icon"], what["title"], what["days"], order.amount, pay_url, paid, was)
+
+
+async def _place(tools: Tools, wish: Wish) -> tuple[int, int]:
+    now = tools.clock.now()
+    async with tools.db.unit() as session:
+        customer = await session.get_one(Customer, wish.customer_id)
+        if customer.banned:
+            raise Refused("This customer is blocked from buying.")
+        order = await checkout.pressed(session, wish.tap)
+        if order is not None:
+            return await _pressed_before(session, order, wish)
+        if await _unpaid(session, customer, now - UNPAID_WITHIN) >= MOST_UNPAID:
+            raise Refused("This customer has placed many orders within the hour and paid none of them.")
+        kind, way = await offering.chosen(tools, session, wish.method)
+        wanted, priced = await _wanted(session, wish, kind, way, now)
+        contact = await _contact(tools, session, customer, kind.name)
+        order, new = await checkout.place(session, wanted, wish.tap, now)
+        if not new:
+            return await _pressed_before(session, order, wish)
+        await pricing.reserve(session, priced, order, now)
+        days, reduced = order.snapshot["days"], priced.reduced
+        again = agreeing.asked(kind, way, days, reduced=reduced) if wish.keep else {}
+        words = opening.words(tools, customer, order, contact=contact, **again)
+        payment = await checkout.attempt(session, order, kind.name, words, now, way=way.code)
+        _log.info("order_placed", order=order.ref, payment=payment.ref, amount=str(wanted.amount))
+        return order.id, payment.id
+
+
+async def _unpaid(session: AsyncSession, customer: Customer, since: datetime) -> int:
+    """How many orders of the customer's own making were placed since then and are not paid."""
+    mine = (Order.customer_id == customer.id, Order.created_at >= since, Order.state == OrderState.OPEN)
+    return await session.scalar(select(func.count()).where(*mine, Order.kind != OrderKind.RENEWAL)) or 0
+
+
+async def _pressed_before(session: AsyncSession, order: Order, wish: Wish) -> tuple[int, int]:
+    if order.customer_id != wish.customer_id:
+        raise Refused("This order belongs to somebody else.")
+    return order.id, (await checkout.attempts(session, order))[-1].id
+
+
+async def _wanted(
+    session: AsyncSession, wish: Wish, kind: type[Offered], way: Way, now: datetime
+) -> tuple[Wanted, Quote]:
+    """The order as it would be placed now, and how its price came about."""
+    term = await shelf.term(session, wish.term_id)
+    if term is None:
+        raise NotForSale("This offer has changed; choose again.")
+    old = await holdings.of_ref(session, wish.customer_id, wish.upgrade_of) if wish.upgrade_of else None
+    counter = await pricing.counter(session, wish.customer_id, now, promo=wish.promo, upgrade_of=old)
+    if counter.refused is not None:
+        raise counter.refused
+    priced = offering.quoted(counter, term, kind, way, await refund.spendable(session, wish.customer_id))
+    wanted = Wanted(
+        wish.customer_id,
+        term.id,
+        term.plan.snapshot(term),
+        priced.total,
+        OrderKind.PURCHASE if old is None else OrderKind.UPGRADE,
+        priced.plain(),
+        priced.subscription_id,
+    )
+    return wanted, priced
+
+
+async def _contact(tools: Tools, session: AsyncSession, customer: Customer, provider: str) -> str:
+    """Where this provider's receipt goes, "" where none is sent. Raises ContactNeeded."""
+    try:
+        connected = await opening.connected(tools, session, provider)
+    except Misconfigured:
+        # It cannot be asked for a payment either; the order is kept until a person has put the settings right.
+        return ""
+    if not getattr(connected, "needs_contact", False):
+        return ""
+    if not customer.contact:
+        raise ContactNeeded("This way to pay sends a receipt; an e-mail address or a phone number is needed.")
+    return customer.contact
+
+
+async def check(tools: Tools, customer_id: int, order_ref: str) -> str:
+    """The customer asks "is it paid?": asks the provider now; answers "paid", "open", or "waiting" when it is silent.
+
+    Raises NotFound when the customer has no such order.
+    """
+    async with tools.db.unit() as session:
+        order = await session.scalar(select(Order).where(Order.ref == order_ref, Order.customer_id == customer_id))
+        if order is None:
+            raise NotFound("There is no such order.")
+        attempts = await checkout.attempts(session, order)
+    if order.state == "paid":
+        return "paid"
+    open_ones = [one.id for one in attempts if one.ask_at is not None and one.state != Attempt.SUCCEEDED]
+    return await settling.ask_now(tools, open_ones[-MOST_ASKED:])

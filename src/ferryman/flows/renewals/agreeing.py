@@ -1,0 +1,230 @@
+"""How agreements to renew come about, go on and end by what happens to money; settling calls these in its transaction.
+
+paid         something was paid: an instrument that was kept becomes an agreement, and a renewal begins a new period
+came         a payment that repeats by itself came again: it gets an order and a payment of its own, once per charge
+ended        somebody's wish ends it, or their money went back
+star_subscription_changed
+             Telegram says that somebody has stopped, resumed, or could not pay what repeats by itself
+unhook       what ended here, and repeats by itself elsewhere, is ended there
+"""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ferryman.billing import checkout, renewals
+from ferryman.billing.checkout import Wanted
+from ferryman.billing.order import Attempt, Order, OrderKind, Payment
+from ferryman.billing.provider import Fact, InHouse, Offered, Repeating, Way
+from ferryman.billing.renewal import Agreement, By, State, charge_before
+from ferryman.billing.renewals import Terms
+from ferryman.catalog import shelf
+from ferryman.flows.announcing import announce
+from ferryman.flows.orders import opening
+from ferryman.flows.tools import Tools
+from ferryman.kit import log
+from ferryman.kit.db import LOCK
+from ferryman.kit.errors import AccessDenied, NotFound, Refused
+from ferryman.kit.money import Money
+from ferryman.messaging.renewals import RenewalFailed, RenewalOn, RenewalStopped, Renewed
+from ferryman.people.customer import Customer
+from ferryman.subscriptions.subscription import Subscription
+
+_log = log.get("renewing")
+
+# Days: the only period in which Telegram repeats a payment.
+REPEATS_EVERY = 30
+
+
+def keeps(kind: type[Offered], way: Way, days: int, *, reduced: bool) -> bool:
+    """Whether what is paid this way can go on by itself.
+
+    What Telegram repeats, it repeats at the first price for ever: that must not be a reduced one.
+    """
+    return way.keeps or (issubclass(kind, Repeating) and days == REPEATS_EVERY and not reduced)
+
+
+def asked(kind: type[Offered], way: Way, days: int, *, reduced: bool) -> dict[str, Any]:
+    """What a payment asks for so that it can go on by itself; see `PaymentRequest`."""
+    if way.keeps or not keeps(kind, way, days, reduced=reduced):
+        return {"keep": way.keeps}
+    return {"every_days": days}
+
+
+async def paid(tools: Tools, session: AsyncSession, payment: Payment, fact: Fact, subscription: Subscription) -> None:
+    """After an order was paid and granted. The caller holds the customer's row, and the subscription's."""
+    order, now = payment.order, tools.clock.now()
+    if order.kind == OrderKind.RENEWAL:
+        await _renewed(tools, session, payment, subscription)
+        return
+    if order.kind == OrderKind.UPGRADE and order.subscription_id not in (None, subscription.id):
+        given_in = await renewals.active(session, order.subscription_id or 0)
+        if given_in is not None:
+            renewals.end(given_in, State.STOPPED, "upgraded", now)
+    if order.kind in (OrderKind.PURCHASE, OrderKind.UPGRADE):
+        by = _by(tools, payment, fact)
+        if by is not None:
+            await _agreed(tools, session, payment, fact, subscription, by)
+
+
+def _by(tools: Tools, payment: Payment, fact: Fact) -> By | None:
+    """Who will move the money; None when it was not asked for, or nothing was kept."""
+    if payment.request.get("every_days"):
+        return By.STARS
+    if not payment.request.get("keep"):
+        return None
+    if issubclass(tools.providers[payment.provider], InHouse):
+        return By.BALANCE
+    return By.KEPT if fact.kept is not None else None
+
+
+async def _agreed(
+    tools: Tools, session: AsyncSession, payment: Payment, fact: Fact, subscription: Subscription, by: By
+) -> None:
+    order, now, kept = payment.order, tools.clock.now(), fact.kept
+    terms = Terms(
+        subscription_id=subscription.id,
+        customer_id=order.customer_id,
+        term_id=order.term_id,
+        days=order.snapshot["days"],
+        amount=order.amount if by is By.STARS else full_price(order),
+        by=by,
+        provider=payment.provider,
+        way=payment.way,
+        sealed_token=tools.vault.seal({"token": kept.token}) if kept is not None and by is By.KEPT else None,
+        external_id=fact.external_id if by is By.STARS else None,
+        title=kept.title if kept is not None else "",
+        payment_id=payment.id,
+    )
+    one = await renewals.agree(session, terms, subscription.ends_at, now)
+    _log.info("renewal_agreed", renewal=one.id, by=by, amount=str(one.amount), order=order.ref)
+    await welcome(tools, session, one, subscription)
+
+
+async def welcome(tools: Tools, session: AsyncSession, one: Agreement, subscription: Subscription) -> None:
+    """Say that it is on, and when the first charge will be."""
+    on = one.period_end if one.by == By.STARS else one.period_end - charge_before(one.days)
+    said = RenewalOn(*_what(subscription), on.isoformat(), one.minor, one.currency, one.by, one.title)
+    await announce(tools, session, one.customer_id, said, f"renewal-on:{one.id}:{int(one.agreed_at.timestamp())}")
+
+
+def full_price(order: Order) -> Money:
+    """What the term cost before anything came off: a discount is for the purchase that it was given with."""
+    base = order.quote.get("base")
+    return Money(base, order.currency) if isinstance(base, int) and base > 0 else order.amount
+
+
+async def _renewed(tools: Tools, session: AsyncSession, payment: Payment, subscription: Subscription) -> None:
+    order, one = payment.order, await renewals.active(session, subscription.id)
+    if one is not None:
+        renewals.begin_period(one, subscription.ends_at)
+    by, way = (one.by, one.title) if one is not None else (By.KEPT, "")
+    said = Renewed(*_what(subscription), order.ref, payment.minor, payment.currency, order.snapshot["days"], by, way)
+    await announce(tools, session, order.customer_id, said, f"renewed:{payment.ref}")
+
+
+async def came(tools: Tools, session: AsyncSession, payment_id: int, fact: Fact) -> tuple[int, Fact]:
+    """The payment of ours that this one of a repeating row is, made on its first mention, and the fact about it.
+
+    What is owed is what was agreed, whatever the plan costs today; of a plan that is sold no more, as it was then.
+    """
+    first = await session.get_one(Payment, payment_id)
+    mine = select(Payment).where(Payment.provider == first.provider, Payment.external_id == fact.external_id)
+    customer = await session.get_one(Customer, first.order.customer_id, with_for_update=LOCK)
+    found = await session.scalar(mine)
+    if found is None:
+        found = await _next_of(session, first, fact, customer.id, tools.clock.now())
+        _log.info("renewal_came", payment=found.ref, first=first.ref, amount=str(fact.amount))
+    return found.id, replace(fact, ref=found.ref, renews=False)
+
+
+async def _next_of(session: AsyncSession, first: Payment, fact: Fact, customer_id: int, now: datetime) -> Payment:
+    before = first.order
+    term = await shelf.term(session, before.term_id)
+    wanted = Wanted(
+        customer_id,
+        before.term_id,
+        term.plan.snapshot(term) if term is not None else before.snapshot,
+        before.amount,
+        kind=OrderKind.RENEWAL if before.subscription_id is not None else OrderKind.PURCHASE,
+        subscription_id=before.subscription_id,
+    )
+    order, _ = await checkout.place(session, wanted, f"renews:{first.provider}:{fact.external_id}", now)
+    words = {**first.request, "every_days": 0}
+    key = f"renews:{fact.external_id}"
+    made = await checkout.attempt(session, order, first.provider, words, now, way=first.way, key=key)
+    made.external_id, made.state = fact.external_id, Attempt.PENDING
+    await session.flush()
+    return made
+
+
+async def ended(
+    tools: Tools,
+    session: AsyncSession,
+    one: Agreement,
+    subscription: Subscription,
+    why: str,
+    *,
+    known_there: bool = False,
+) -> None:
+    """Somebody's wish ends it, and the customer hears by whom. The caller holds the agreement's row."""
+    now = tools.clock.now()
+    renewals.end(one, State.STOPPED, why, now, known_there=known_there)
+    _log.info("renewal_ended", renewal=one.id, state=one.state, why=why)
+    said = RenewalStopped(*_what(subscription), why)
+    await announce(tools, session, one.customer_id, said, f"renewal-stopped:{one.id}:{int(now.timestamp())}")
+
+
+async def star_subscription_changed(tools: Tools, payload_ref: str, telegram_id: int, state: str) -> None:
+    """Telegram says of the row of payments that began with ours of this ref: "canceled", "active", or "failed".
+
+    Raises NotFound when it is not one of this person's.
+    """
+    async with tools.db.unit() as session:
+        found = await renewals.agreed_with(session, payload_ref)
+        customer = await session.get_one(Customer, found.customer_id) if found is not None else None
+        if found is None or customer is None or customer.telegram_id != telegram_id:
+            raise NotFound("There is no such renewal of this person's.")
+        subscription = await session.get_one(Subscription, found.subscription_id, with_for_update=LOCK)
+        one = await renewals.held(session, found.id)
+        match state:
+            case "canceled" if one.active:
+                await ended(tools, session, one, subscription, "telegram", known_there=True)
+            case "failed" if one.active:
+                renewals.end(one, State.FAILED, "unpaid", tools.clock.now(), known_there=True)
+                said = RenewalFailed(*_what(subscription), one.minor, one.currency, "unpaid", "")
+                await announce(tools, session, one.customer_id, said, f"renewal-given-up:{one.id}:{one.stopped_at}")
+            case "active" if not one.active and await renewals.active(session, subscription.id) is None:
+                renewals.take_up(one, one.amount, subscription.ends_at, tools.clock.now())
+                await welcome(tools, session, one, subscription)
+
+
+async def unhook(tools: Tools, agreement_id: int) -> None:
+    """Have a payment that repeats by itself stopped where it repeats; what is not there any more is stopped.
+
+    Raises Retry, AccessDenied, Misconfigured: the sweep tries again.
+    """
+    async with tools.db.unit() as session:
+        one = await session.get_one(Agreement, agreement_id)
+        customer = await session.get_one(Customer, one.customer_id)
+        provider = await opening.connected(tools, session, one.provider)
+    if one.unhooked:
+        return
+    if isinstance(provider, Repeating) and one.external_id is not None:
+        try:
+            await provider.stop(customer.telegram_id, one.external_id)
+        except AccessDenied:
+            raise
+        except Refused as error:
+            _log.error("renewal_unknown_there", renewal=one.id, why=str(error))
+    async with tools.db.unit() as session:
+        (await renewals.held(session, agreement_id)).unhooked = True
+
+
+def _what(subscription: Subscription) -> tuple[str, str, dict[str, str], str]:
+    """What every notice begins with: ref, icon, title, until when it is paid."""
+    shown = subscription.snapshot
+    return subscription.ref, shown.get("icon", ""), shown.get("title", {}), subscription.ends_at.isoformat()

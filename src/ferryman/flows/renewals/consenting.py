@@ -1,0 +1,267 @@
+"""What a customer sees of a subscription's renewal, and the presses with which they change it; the operator's, too.
+
+Switching off takes one press and is done at once, whatever else is going on. Switching on, and agreeing to a price, is
+for the amount that was on the screen: when that has changed meanwhile, the press changes nothing.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ferryman.billing import renewals
+from ferryman.billing.order import Order
+from ferryman.billing.provider import InHouse, Repeating
+from ferryman.billing.renewal import FINAL_REASONS, Agreement, By, State, charge_at
+from ferryman.billing.renewals import Terms
+from ferryman.catalog import shelf
+from ferryman.catalog.plan import Term
+from ferryman.flows.orders import offering, opening
+from ferryman.flows.renewals import agreeing
+from ferryman.flows.tools import Tools
+from ferryman.kit import log
+from ferryman.kit.db import LOCK
+from ferryman.kit.errors import FerrymanError, NotFound, Refused
+from ferryman.kit.money import Money
+from ferryman.people.customer import Customer
+from ferryman.subscriptions import holdings
+from ferryman.subscriptions.subscription import Grant, Subscription
+
+_log = log.get("renewing")
+
+
+class PriceChanged(Refused):
+    """What was agreed to is not what it costs any more; show the screen again."""
+
+
+@dataclass(frozen=True)
+class Consent:
+    """How a subscription's renewal stands. `amount` is what would be charged next, or what switching it on agrees to.
+
+    `phase`: "on"; "asks" (for a yes to a higher price); "again" (a try failed, the next is `on` that day); "busy" (a
+    charge is on its way); "off". `offer`, when off: who would move the money, "" = it can be switched on only while
+    paying. `kept`: there is an instrument that could be forgotten.
+    """
+
+    subscription: Subscription
+    phase: str
+    amount: Money | None = None
+    on: datetime | None = None
+    by: str = ""
+    way: str = ""
+    days: int = 0
+    kept: bool = False
+    offer: str = ""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An agreement with whose it is."""
+
+    agreement: Agreement
+    ref: str
+    telegram_id: int
+
+
+async def listed(tools: Tools, *, every: bool = False, most: int = 200) -> list[Listed]:
+    """Agreements, the next to be looked at first; `every`: those that have ended too."""
+    async with tools.db.unit() as session:
+        found = await renewals.listed(session, every=every, most=most)
+        whose = select(Subscription.id, Subscription.ref, Customer.telegram_id).join(
+            Customer, Customer.id == Subscription.customer_id
+        )
+        rows = await session.execute(whose.where(Subscription.id.in_([one.subscription_id for one in found])))
+        owners = {number: (ref, telegram_id) for number, ref, telegram_id in rows}
+    return [Listed(one, *owners[one.subscription_id]) for one in found]
+
+
+async def look(tools: Tools, customer_id: int, ref: str) -> Consent:
+    """Raises NotFound for a subscription that is not this customer's."""
+    async with tools.db.unit() as session:
+        return await _seen(tools, session, await _theirs(session, customer_id, ref))
+
+
+async def _seen(tools: Tools, session: AsyncSession, subscription: Subscription) -> Consent:
+    one = await renewals.latest(session, subscription.id)
+    if one is None or not one.active:
+        return await _off(tools, session, subscription, one)
+    term = await shelf.term(session, one.term_id)
+    price = term.price((one.currency,)) if term is not None else None
+    minor = one.told_minor or min(price.minor if price is not None else one.minor, one.minor)
+    on = subscription.ends_at if one.by == By.STARS else charge_at(one, subscription.ends_at)
+    phase = "asks" if one.asks else "again" if one.tries else "on"
+    if await renewals.unsettled(session, subscription.id):
+        phase = "busy"
+    amount = one.amount if one.by == By.STARS else Money(minor, one.currency)
+    return Consent(subscription, phase, amount, on, one.by, one.title, one.days, one.sealed_token is not None)
+
+
+async def _off(tools: Tools, session: AsyncSession, subscription: Subscription, one: Agreement | None) -> Consent:
+    kept = one is not None and one.sealed_token is not None
+    if one is not None and await _may_go_on(tools, session, subscription, one):
+        price = await _price(session, one.term_id, one.currency)
+        amount = one.amount if one.by == By.STARS else price
+        if amount is not None and price is not None:
+            return Consent(subscription, "off", amount, None, one.by, one.title, one.days, kept, offer=one.by)
+    found = await _from_the_balance(tools, session, subscription)
+    if found is None:
+        return Consent(subscription, "off", kept=kept)
+    term, price, _ = found
+    return Consent(subscription, "off", price, None, By.BALANCE, "", term.days, kept, offer=By.BALANCE)
+
+
+async def _may_go_on(tools: Tools, session: AsyncSession, subscription: Subscription, one: Agreement) -> bool:
+    """Whether what has ended can be taken up again as it was."""
+    if one.state == State.FAILED and one.why in FINAL_REASONS:
+        return False
+    if one.by == By.STARS:
+        return one.unhooked and one.state == State.STOPPED and not subscription.ended(tools.clock.now())
+    usable = [choice for choice in await offering.choices(tools, session) if choice.enabled]
+    there = any((choice.provider, choice.way.code) == (one.provider, one.way) for choice in usable)
+    return there and (one.by == By.BALANCE or one.sealed_token is not None)
+
+
+async def _from_the_balance(
+    tools: Tools, session: AsyncSession, subscription: Subscription
+) -> tuple[Term, Money, str] | None:
+    """The term that was bought last, its price, and the provider behind the balance; None when that cannot be."""
+    bought = select(Order).join(Grant, Grant.order_id == Order.id).where(Grant.subscription_id == subscription.id)
+    last = await session.scalar(bought.order_by(Grant.id.desc()).limit(1))
+    term = await shelf.term(session, last.term_id) if last is not None else None
+    if last is None or term is None or term.plan.code != subscription.plan_code:
+        return None
+    for choice in await offering.choices(tools, session):
+        kind = tools.providers[choice.provider]
+        if choice.enabled and choice.way.keeps and issubclass(kind, InHouse):
+            price = term.price((last.currency,))
+            return None if price is None else (term, price, choice.provider)
+    return None
+
+
+async def _price(session: AsyncSession, term_id: int, currency: str) -> Money | None:
+    term = await shelf.term(session, term_id)
+    return term.price((currency,)) if term is not None else None
+
+
+async def switch_on(tools: Tools, customer_id: int, ref: str, minor: int) -> Consent:
+    """Agree to what the screen offered, for `minor` units. Already on, it stays as it is.
+
+    Raises PriceChanged, NotFound, Refused when it cannot be switched on this way, Retry when Telegram does not answer.
+    """
+    async with tools.db.unit() as session:
+        seen = await _seen(tools, session, await _theirs(session, customer_id, ref))
+        one = await renewals.latest(session, seen.subscription.id)
+        customer = await session.get_one(Customer, customer_id)
+    if seen.phase != "off":
+        return seen
+    if not seen.offer or seen.amount is None or customer.banned:
+        raise Refused("This renewal can only be switched on while paying.")
+    if seen.amount.minor != minor:
+        raise PriceChanged(f"It costs {seen.amount}, and {minor} was agreed to.")
+    if one is not None and seen.offer == By.STARS:
+        await _resume_there(tools, one, customer)
+    async with tools.db.unit() as session:
+        await session.get_one(Customer, customer_id, with_for_update=LOCK)
+        subscription = await _theirs(session, customer_id, ref, lock=True)
+        if await renewals.active(session, subscription.id) is None:
+            await _agree(tools, session, subscription, seen)
+        return await _seen(tools, session, subscription)
+
+
+async def _resume_there(tools: Tools, one: Agreement, customer: Customer) -> None:
+    async with tools.db.unit() as session:
+        provider = await opening.connected(tools, session, one.provider)
+    if not isinstance(provider, Repeating) or one.external_id is None:
+        raise Refused("This renewal can only be switched on while paying.")
+    await provider.resume(customer.telegram_id, one.external_id)
+
+
+async def _agree(tools: Tools, session: AsyncSession, subscription: Subscription, seen: Consent) -> None:
+    assert seen.amount is not None
+    now, one = tools.clock.now(), await renewals.latest(session, subscription.id)
+    if one is not None and one.by == seen.by:
+        one = await renewals.held(session, one.id)
+        renewals.take_up(one, seen.amount, subscription.ends_at, now)
+    else:
+        found = await _from_the_balance(tools, session, subscription)
+        if found is None:
+            raise Refused("This renewal can only be switched on while paying.")
+        term, price, provider = found
+        terms = Terms(subscription.id, subscription.customer_id, term.id, term.days, price, By.BALANCE, provider)
+        one = await renewals.agree(session, terms, subscription.ends_at, now)
+    _log.info("renewal_agreed", renewal=one.id, by=one.by, amount=str(one.amount))
+    await agreeing.welcome(tools, session, one, subscription)
+
+
+async def switch_off(tools: Tools, customer_id: int, ref: str) -> Consent:
+    """One press, and nothing more is charged but what is on its way already. Off already, it stays off.
+
+    Raises NotFound for a subscription that is not this customer's.
+    """
+    async with tools.db.unit() as session:
+        subscription = await _theirs(session, customer_id, ref, lock=True)
+        one = await _ended(tools, session, subscription, "customer")
+        seen = await _seen(tools, session, subscription)
+    await _unhook_now(tools, one)
+    return seen
+
+
+async def stop(tools: Tools, which: str, why: str) -> Subscription:
+    """An operator ends a renewal. `which` is a subscription's ref, or its customer's Telegram id. Raises NotFound."""
+    async with tools.db.unit() as session:
+        found = await holdings.named(session, which)
+        subscription = await session.get_one(Subscription, found.id, with_for_update=LOCK)
+        one = await _ended(tools, session, subscription, "operator")
+        if one is None:
+            raise NotFound(f"{subscription.ref} does not renew itself.")
+        _log.info("renewal_ended_by_operator", renewal=one.id, why=why)
+    await _unhook_now(tools, one)
+    return subscription
+
+
+async def agree_to(tools: Tools, customer_id: int, ref: str, minor: int) -> Consent:
+    """Say yes to the higher price of `minor` units. Raises PriceChanged, NotFound."""
+    async with tools.db.unit() as session:
+        subscription = await _theirs(session, customer_id, ref, lock=True)
+        one = await renewals.active(session, subscription.id)
+        if one is not None and one.asks:
+            if one.told_minor != minor:
+                raise PriceChanged(f"It costs {one.told_minor}, and {minor} was agreed to.")
+            one.minor, one.agreed_at, one.next_try_at = minor, tools.clock.now(), tools.clock.now()
+            await session.flush()
+        return await _seen(tools, session, subscription)
+
+
+async def forget(tools: Tools, customer_id: int, ref: str) -> Consent:
+    """Forget the instrument: switched off, and it cannot be taken up again without paying. Raises NotFound."""
+    await switch_off(tools, customer_id, ref)
+    async with tools.db.unit() as session:
+        subscription = await _theirs(session, customer_id, ref, lock=True)
+        await renewals.forget_of(session, subscription.id)
+        return await _seen(tools, session, subscription)
+
+
+async def _ended(tools: Tools, session: AsyncSession, subscription: Subscription, why: str) -> Agreement | None:
+    one = await renewals.active(session, subscription.id)
+    if one is not None:
+        await agreeing.ended(tools, session, one, subscription, why)
+        await session.flush()
+    return one
+
+
+async def _unhook_now(tools: Tools, one: Agreement | None) -> None:
+    if one is not None and not one.unhooked:
+        try:
+            await agreeing.unhook(tools, one.id)
+        except FerrymanError as error:
+            # The sweep will see to it: for the customer it is off.
+            _log.warning("renewal_not_unhooked", renewal=one.id, why=str(error))
+
+
+async def _theirs(session: AsyncSession, customer_id: int, ref: str, *, lock: bool = False) -> Subscription:
+    mine = select(Subscription).where(Subscription.ref == ref, Subscription.customer_id == customer_id)
+    found = await session.scalar(mine.with_for_update(key_share=True) if lock else mine)
+    if found is None:
+        raise NotFound("The customer holds no such subscription.")
+    return found

@@ -1,0 +1,166 @@
+"""Buying through YooKassa's ways, and through shops behind a signed link, from the button to the key."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+from sqlalchemy import text
+
+from ferryman.billing.provider import RawWebhook
+from ferryman.flows.payments import buying, settling
+from ferryman.flows.payments.buying import Checkout, ContactNeeded
+from ferryman.flows.shop import setup
+from ferryman_sandbox.emulator import serve
+from ferryman_sandbox.freekassa import FreekassaEmulator
+from ferryman_sandbox.links import LinkEmulator
+from ferryman_sandbox.robokassa import RobokassaEmulator
+from ferryman_sandbox.store import Store
+from ferryman_sandbox.weather import Fault
+from tests.support.messages import Outbox
+from tests.support.shop import Town, notification
+
+
+async def pressed(shop: Town, method: str, customer: Any, tap: str) -> Checkout:
+    return await buying.begin(shop.tools, buying.Wish(customer.id, await shop.term(), method, tap))
+
+
+async def granted(shop: Town) -> int:
+    return int(await shop.value("SELECT count(*) FROM grants"))
+
+
+@pytest.mark.parametrize("way", ["bank_card", "sbp", "sberbank", "tinkoff_bank", "yoo_money"])
+async def test_every_way_leads_to_a_key(shop: Town, way: str) -> None:
+    checkout = await pressed(shop, f"yookassa.{way}", await shop.customer(), "tap")
+    await shop.webhook(shop.pay(checkout))
+    await shop.work()
+    assert shop.payment_of(checkout)["payment_method"]["type"] == way
+    assert await granted(shop) == 1
+    assert len(shop.clients("de-1")) == 1
+
+
+async def test_an_event_that_nobody_has_heard_of_is_kept_answered_and_grants_nothing(shop: Town) -> None:
+    """16."""
+    checkout = await shop.order(await shop.customer())
+    raw = RawWebhook(notification(shop.payment_of(checkout), "payment.teleported"))
+    assert await settling.webhook_came(shop.tools, "yookassa", raw) == (200, "")
+    await shop.work()
+    assert await shop.value("SELECT event FROM webhook_events") == "payment.teleported"
+    assert await granted(shop) == 0
+
+
+async def test_when_nobody_paid_in_time_the_customer_hears_of_it_and_gets_a_new_link(
+    shop: Town, outbox: Outbox
+) -> None:
+    """19."""
+    anna = await shop.customer()
+    first = await shop.order(anna)
+    shop.bank.shop.expire(shop.payment_of(first)["id"])
+    await shop.later(minutes=5)
+    assert await shop.value("SELECT state FROM payments") == "cancelled"
+    assert "Время на оплату вышло" in outbox.sent[-1].text
+    second = await shop.order(anna)
+    assert second.pay_url not in (None, first.pay_url)
+    await shop.webhook(shop.pay(second))
+    await shop.work()
+    assert await granted(shop) == 1
+
+
+async def test_held_money_is_taken_and_only_then_granted_for(shop: Town) -> None:
+    """21: held though capture was asked for; while the bank does not let us take it, nothing is granted."""
+    checkout = await shop.order(await shop.customer())
+    payment = shop.payment_of(checkout)
+    shop.bank.shop.pay(payment["id"], capture=False)
+    shop.bank.weather.add(Fault.from_json({"mode": "status", "status": 500, "route": "/capture", "times": 1}))
+    await shop.webhook(shop.payment_of(checkout), "payment.waiting_for_capture")
+    await shop.work()
+    assert (shop.payment_of(checkout)["status"], await granted(shop)) == ("waiting_for_capture", 0)
+    await shop.later(minutes=5)
+    assert (shop.payment_of(checkout)["status"], await granted(shop)) == ("succeeded", 1)
+
+
+async def test_a_shop_with_receipts_asks_for_an_address_once_and_sends_the_receipt_there(shop: Town) -> None:
+    config = shop.spec["providers"][0]["config"] | {"receipt": {"vat_code": 1}}
+    spec = shop.spec | {"providers": [{"name": "yookassa", "config": config}]}
+    await setup.apply(shop.tools, setup.Shop.model_validate(spec))
+    anna = await shop.customer()
+    with pytest.raises(ContactNeeded):
+        await shop.order(anna)
+    assert await shop.value("SELECT count(*) FROM orders") == 0
+    async with shop.tools.db.unit() as session:
+        await session.execute(text("UPDATE customers SET contact = '+79001234567'"))
+    checkout = await shop.order(anna)
+    assert shop.pay(checkout)["receipt_registration"] == "succeeded"
+
+
+LINKS: dict[str, tuple[type[LinkEmulator], dict[str, Any]]] = {
+    "robokassa": (RobokassaEmulator, {"login": "demo", "password_1": "pass1", "password_2": "pass2"}),
+    "freekassa": (
+        FreekassaEmulator,
+        {"shop_id": 777, "api_key": "key", "secret_word_1": "secret1", "secret_word_2": "secret2"},
+    ),
+}
+
+
+@asynccontextmanager
+async def linked(shop: Town, name: str) -> AsyncIterator[LinkEmulator]:
+    """The shop sells through that provider too."""
+    kind, config = LINKS[name]
+    emulator = kind(Store(":memory:"))
+    server = await serve(emulator.app)
+    where = {"api_base": server.url} if name == "robokassa" else {"api_base": f"{server.url}/v1", "page": server.url}
+    spec = shop.spec | {"providers": [*shop.spec["providers"], {"name": name, "config": config | where}]}
+    try:
+        await setup.apply(shop.tools, setup.Shop.model_validate(spec))
+        yield emulator
+    finally:
+        await server.stop()
+        emulator.store.close()
+
+
+async def visit(checkout: Checkout) -> None:
+    """The payer opens the link."""
+    assert checkout.pay_url is not None
+    async with aiohttp.ClientSession() as browser, browser.get(checkout.pay_url) as page:
+        assert page.status == 200
+
+
+@pytest.mark.parametrize(("name", "heard"), [("robokassa", r"OK[1-9]\d*"), ("freekassa", "YES")])
+async def test_a_link_is_opened_paid_told_twice_and_granted_once(shop: Town, name: str, heard: str) -> None:
+    async with linked(shop, name) as emulator:
+        checkout = await pressed(shop, name, await shop.customer(), "tap")
+        await visit(checkout)
+        (bill,) = emulator.desk.bills()
+        raw = RawWebhook(emulator.notification(bill).encode())
+        assert re.fullmatch(heard, (await settling.webhook_came(shop.tools, name, raw))[1])
+        await shop.work()
+        assert await granted(shop) == 0, "told, and not paid over there"
+        emulator.desk.pay(bill.id)
+        for _ in range(2):
+            await settling.webhook_came(shop.tools, name, raw)
+        await shop.later(minutes=5)
+        assert await granted(shop) == 1
+        assert await shop.value("SELECT external_id FROM payments") == bill.id
+        assert await shop.value("SELECT coalesce(sum(minor), 0)::int FROM ledger_entries") == 0
+
+
+@pytest.mark.parametrize("name", ["robokassa", "freekassa"])
+async def test_a_link_that_was_paid_and_never_told_is_found_by_asking(shop: Town, name: str) -> None:
+    async with linked(shop, name) as emulator:
+        checkout = await pressed(shop, name, await shop.customer(), "tap")
+        await shop.later(minutes=1)
+        assert await granted(shop) == 0, "nobody has opened the link yet"
+        await visit(checkout)
+        emulator.desk.pay(emulator.desk.bills()[0].id)
+        await shop.later(minutes=10)
+        assert await granted(shop) == 1
+
+
+async def test_the_same_press_shows_the_same_link(shop: Town) -> None:
+    async with linked(shop, "robokassa"):
+        anna = await shop.customer()
+        assert (await pressed(shop, "robokassa", anna, "tap")).pay_url == (
+            await pressed(shop, "robokassa", anna, "tap")
+        ).pay_url

@@ -1,0 +1,88 @@
+"""A renewal whose process ends at every transaction boundary: charged once, granted once, told, and nothing lost."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from ferryman.billing.order import Payment
+from ferryman.flows.payments import settling
+from ferryman.flows.renewals import renewing
+from ferryman.flows.tools import Tools
+from ferryman.kit.db import Database
+from tests.support.subscriber import Subscriber
+from tests.support.watching import Guillotine
+
+# As many as a renewal has, from the look to the grant.
+BOUNDARIES = 6
+
+
+@pytest.fixture
+async def anna(tools: Tools) -> Subscriber:
+    """Stands right before the charge, and nobody has looked yet."""
+    made = Subscriber(tools)
+    await made.open()
+    await made.buys()
+    await made.is_warned()
+    left = await made.ends_at() - tools.clock.now() - timedelta(days=1)
+    tools.clock.advance(seconds=left.total_seconds() + 1)  # type: ignore[attr-defined]
+    return made
+
+
+async def steps(anna: Subscriber) -> list[Callable[[], Awaitable[None]]]:
+    """What the worker does about her, without the worker: a job is lost with its process."""
+    agreement_id = (await anna.agreement()).id
+    # Of its own, so that no boundary of the test's is counted among the product's.
+    beside = Database(anna.tools.db.url)
+
+    async def look() -> None:
+        await renewing.look(anna.tools, agreement_id)
+
+    async def ask() -> None:
+        async with beside.unit() as session:
+            payment_id = await session.scalar(select(func.max(Payment.id)))
+        await beside.close()
+        assert payment_id is not None
+        await settling.ask_payment(anna.tools, payment_id)
+
+    return [look, ask]
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("at", range(1, BOUNDARIES + 1))
+async def test_killed_at_any_boundary_it_is_charged_and_granted_once(anna: Subscriber, at: int, late: bool) -> None:
+    steps_of_hers = await steps(anna)
+    blade = Guillotine(anna.tools, at, late=late)
+    await blade.run(*steps_of_hers)
+    assert await anna.books() in ((1, 1, 0), (2, 2, 0))
+    await anna.later(minutes=2)
+    await anna.later(minutes=2)
+    assert anna.bank.taken == [19900, 19900]
+    assert await anna.books() == (2, 2, 0)
+    assert await anna.value("SELECT count(*) FROM renewal_charges") == 1
+    assert (await anna.told()).count("renewed") == 1
+    assert (await anna.agreement()).period_end == await anna.ends_at()
+
+
+async def test_the_boundaries_are_all_there_are(anna: Subscriber) -> None:
+    steps_of_hers = await steps(anna)
+    blade = Guillotine(anna.tools, 10_000, late=False)
+    await blade.run(*steps_of_hers)
+    assert blade.count == BOUNDARIES
+    assert await anna.books() == (2, 2, 0)
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("at", [2, BOUNDARIES])
+async def test_killed_around_a_refusal_it_is_counted_and_told_once(anna: Subscriber, at: int, late: bool) -> None:
+    anna.bank.verdicts = ["insufficient_funds"]
+    steps_of_hers = await steps(anna)
+    blade = Guillotine(anna.tools, at, late=late)
+    await blade.run(*steps_of_hers)
+    await anna.later(minutes=2)
+    await anna.later(minutes=2)
+    one = await anna.agreement()
+    assert (anna.bank.charges >= 1, one.tries, one.last_reason) == (True, 1, "insufficient_funds")
+    assert (await anna.told()).count("renewal_failed") == 1
+    assert anna.bank.taken == [19900]

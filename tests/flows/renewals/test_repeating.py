@@ -1,0 +1,170 @@
+"""Payments that somebody else repeats, as Telegram does with Stars: each is granted once, and stopping stops them."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from ferryman.billing.provider import Fact
+from ferryman.billing.renewal import By, State
+from ferryman.flows.orders import opening
+from ferryman.flows.payments import applying
+from ferryman.flows.renewals import agreeing, consenting
+from ferryman.flows.tools import Tools
+from ferryman.kit.errors import NotFound, Refused, Unreachable
+from tests.support.subscriber import TELEGRAM_ID, Subscriber
+
+
+@pytest.fixture
+async def anna(tools: Tools) -> Subscriber:
+    made = Subscriber(tools)
+    await made.open()
+    return made
+
+
+@pytest.fixture
+async def first(anna: Subscriber) -> Fact:
+    """The first payment of her row; she has a month."""
+    return await anna.buys(method="repeats")
+
+
+async def hears(anna: Subscriber, fact: Fact) -> str | None:
+    async with anna.tools.db.unit() as session:
+        provider = await opening.collecting(anna.tools, session, "repeats")
+    return await applying.apply_fact(anna.tools, provider, fact)
+
+
+async def test_the_first_of_a_row_is_agreed_to_with_its_handle(anna: Subscriber, first: Fact) -> None:
+    one = await anna.agreement()
+    assert (one.by, one.external_id, str(one.amount), one.sealed_token) == (
+        By.STARS, first.external_id, "150 XTR", None
+    )  # fmt: skip
+    assert (await anna.last_words("renewal_on"))["on"] == (await anna.ends_at()).isoformat()
+
+
+async def test_the_same_payload_with_a_new_id_is_a_new_month_and_told_again_it_is_not(
+    anna: Subscriber, first: Fact
+) -> None:
+    ends_at = await anna.ends_at()
+    second = anna.bank.repeat(first)
+    assert await hears(anna, second) == "paid"
+    for _ in range(3):
+        assert await hears(anna, second) == "already_settled"
+    assert await hears(anna, first) == "already_settled"
+    assert await anna.ends_at() == ends_at + timedelta(days=30)
+    assert await anna.books() == (2, 2, 0)
+    third = anna.bank.repeat(first)
+    await asyncio.gather(*(hears(anna, third) for _ in range(4)))
+    assert await anna.books() == (3, 3, 0)
+    assert (await anna.told()).count("renewed") == 2
+    assert await anna.rows("SELECT DISTINCT kind FROM orders ORDER BY kind") == [("purchase",), ("renewal",)]
+
+
+async def test_it_is_told_of_before_and_never_charged_by_us(anna: Subscriber, first: Fact) -> None:
+    await anna.reaches_the_charge()
+    assert (await anna.last_words("renewal_ahead"))["by"] == By.STARS
+    assert anna.bank.charges == 0
+    await hears(anna, anna.bank.repeat(first))
+    one = await anna.agreement()
+    assert (one.active, one.told_at, one.period_end) == (True, None, await anna.ends_at())
+
+
+async def test_one_that_never_came_is_given_up_and_still_granted_when_it_does(anna: Subscriber, first: Fact) -> None:
+    await anna.is_warned()
+    await anna.goes_to(timedelta(days=-3))
+    one = await anna.agreement()
+    assert (one.state, one.why) == (State.FAILED, "unpaid")
+    assert await hears(anna, anna.bank.repeat(first)) == "paid"
+    assert await anna.books() == (2, 2, 0)
+
+
+async def test_stopping_is_said_there_too_and_said_again_until_it_is_heard(anna: Subscriber, first: Fact) -> None:
+    anna.bank.failures = [(Unreachable("No answer."), "stop"), (Unreachable("No answer."), "stop")]
+    ref = (await anna.subscription()).ref
+    seen = await consenting.switch_off(anna.tools, anna.customer_id, ref)
+    assert seen.phase == "off"
+    assert (await anna.agreement()).unhooked is False
+    await anna.comes_round(2)
+    await anna.comes_round(2)
+    assert anna.bank.stopped == [("stop", TELEGRAM_ID, first.external_id)]
+    assert (await anna.agreement()).unhooked is True
+
+
+async def test_what_is_not_known_there_any_more_is_stopped(anna: Subscriber, first: Fact) -> None:
+    anna.bank.failures = [(Refused("There is no such payment."), "stop")]
+    await consenting.switch_off(anna.tools, anna.customer_id, (await anna.subscription()).ref)
+    assert (await anna.agreement()).unhooked is True
+    assert anna.bank.stopped == []
+
+
+async def test_it_can_be_taken_up_again_while_its_time_runs(anna: Subscriber, first: Fact) -> None:
+    ref = (await anna.subscription()).ref
+    await consenting.switch_off(anna.tools, anna.customer_id, ref)
+    seen = await consenting.switch_on(anna.tools, anna.customer_id, ref, 150)
+    assert (seen.phase, anna.bank.stopped[-1]) == ("on", ("resume", TELEGRAM_ID, first.external_id))
+
+
+async def test_it_is_not_on_when_nobody_knows_whether_it_is_there(anna: Subscriber, first: Fact) -> None:
+    ref = (await anna.subscription()).ref
+    await consenting.switch_off(anna.tools, anna.customer_id, ref)
+    anna.bank.failures = [(Unreachable("No answer."), "resume")]
+    with pytest.raises(Unreachable):
+        await consenting.switch_on(anna.tools, anna.customer_id, ref, 150)
+    assert (await consenting.look(anna.tools, anna.customer_id, ref)).phase == "off"
+
+
+@pytest.mark.parametrize(
+    ("said", "state", "why"), [("canceled", State.STOPPED, "telegram"), ("failed", State.FAILED, "unpaid")]
+)
+async def test_what_the_customer_does_over_there_is_believed_and_not_said_back(
+    anna: Subscriber, first: Fact, said: str, state: State, why: str
+) -> None:
+    assert first.ref is not None
+    for _ in range(2):
+        await agreeing.star_subscription_changed(anna.tools, first.ref, TELEGRAM_ID, said)
+    one = await anna.agreement()
+    assert (one.state, one.why, one.unhooked) == (state, why, True)
+    await agreeing.star_subscription_changed(anna.tools, first.ref, TELEGRAM_ID, "active")
+    assert (await anna.agreement()).active
+    assert anna.bank.stopped == []
+
+
+async def test_nobody_speaks_for_somebody_else(anna: Subscriber, first: Fact) -> None:
+    assert first.ref is not None
+    for ref, who in ((first.ref, TELEGRAM_ID + 1), ("no-such-ref", TELEGRAM_ID)):
+        with pytest.raises(NotFound):
+            await agreeing.star_subscription_changed(anna.tools, ref, who, "canceled")
+    assert (await anna.agreement()).active
+
+
+async def test_a_plan_that_is_sold_no_more_is_stopped_there_and_what_came_is_granted(
+    anna: Subscriber, first: Fact
+) -> None:
+    await anna.do("UPDATE plans SET active = false")
+    await anna.is_warned()
+    await anna.comes_round()
+    assert [verb for verb, _, _ in anna.bank.stopped] == ["stop"]
+    assert await hears(anna, anna.bank.repeat(first)) == "paid"
+    assert await anna.books() == (2, 2, 0)
+
+
+async def test_another_card_takes_over_and_the_row_is_stopped(anna: Subscriber, first: Fact) -> None:
+    await anna.buys()
+    await anna.comes_round()
+    assert anna.bank.stopped == [("stop", TELEGRAM_ID, first.external_id)]
+    assert (await anna.agreement()).by == By.KEPT
+
+
+async def test_a_blocked_customers_next_payment_goes_to_their_balance(anna: Subscriber, first: Fact) -> None:
+    await anna.do("UPDATE customers SET banned = true")
+    assert await hears(anna, anna.bank.repeat(first)) == "credited_to_barred_customer"
+    assert await anna.books() == (1, 1, 0)
+
+
+@pytest.mark.parametrize("days", [29, 90])
+async def test_only_thirty_days_repeat(tools: Tools, days: int) -> None:
+    boris = Subscriber(tools)
+    await boris.open(days=days)
+    await boris.buys(method="repeats")
+    assert await boris.value("SELECT count(*) FROM renewals") == 0
+    assert await boris.value("SELECT (request ->> 'every_days')::int FROM payments") == 0
