@@ -159,5 +159,11 @@ async def read_json(request: web.Request) -> Any:
         raise bad_request(f"not JSON: {error}") from error
 
 
+def limit(request: web.Request) -> int | None:
+    """How many of a list `?limit=` asks for; None = all."""
+    asked = request.query.get("limit", "")
+    return int(asked) if asked.isdecimal() else None
+
+
 def bad_request(why: str) -> web.HTTPBadRequest:
     return web.HTTPBadRequest(text=json.dumps({"error": why}), content_type="application/json")

@@ -10,6 +10,8 @@ What happens on the way is set by a Disturbance:
 | `duplicate`     | are sent twice at the same moment                                      |
 | `reorder`       | wait until a later one was sent, `seconds` (default 5) at most         |
 
+A service may know other modes as well.
+
 Control routes: `GET /__emu/deliveries`, `POST /__emu/deliveries/{n}/resend`, `GET/POST /__emu/webhooks` (a
 Disturbance), `GET/POST /__emu/settings` ({"notify_url"}).
 """
@@ -24,7 +26,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from ferryman_sandbox.emulator import bad_request, read_json
+from ferryman_sandbox.emulator import bad_request, limit, read_json
 from ferryman_sandbox.store import Store
 
 ANSWER_TIMEOUT = aiohttp.ClientTimeout(total=10)
@@ -43,9 +45,13 @@ class Disturbance:
     seconds: float = 0.0
     times: int = 1
 
-    def __post_init__(self) -> None:
-        if self.mode not in MODES:
-            raise ValueError(f"mode must be one of {', '.join(MODES)}")
+    @classmethod
+    def from_json(cls, spec: Any, modes: tuple[str, ...]) -> "Disturbance":
+        """Raises TypeError or ValueError that names what is wrong."""
+        disturbance = cls(**spec)
+        if disturbance.mode not in modes:
+            raise ValueError(f"mode must be one of {', '.join(modes)}")
+        return disturbance
 
     def take(self) -> str:
         """The mode for one webhook, used up by one."""
@@ -77,21 +83,36 @@ class Push:
 class Manners:
     """How a service pushes. `sign(body)` answers the headers of one attempt; `ladder` the pauses before the next ones.
 
-    After the ladder's end the push is given up, and with `switch_off` no more leave until an address is set again.
+    After the ladder's end the push is given up; with `lifetime` its last pause repeats instead, until the push is that
+    many seconds old. With `switch_off` no more leave after one was given up, until an address is set again.
     `received`: the answers that end it well, empty = any 2xx; `ends`: those after which it is given up at once.
-    `wants` is the text that the shop must answer to a body, None = any.
+    `wants` is the text that the shop must answer to a body, None = any. `source` is the loopback address they come
+    from, None = any. `modes` are those of a Disturbance, `shown` is how the log tells of an attempt.
     """
 
     sign: Callable[[bytes], Mapping[str, str]]
     ladder: tuple[float, ...]
+    lifetime: float | None = None
     switch_off: bool = False
     received: tuple[int, ...] = ()
     ends: tuple[int, ...] = ()
     wants: Callable[[str], str] | None = None
+    source: Callable[[], str] | None = None
+    modes: tuple[str, ...] = MODES
+    shown: Callable[[Json], Json] = dict
 
     def is_received(self, delivery: Json) -> bool:
         is_heard = self.wants is None or delivery["answer"] == self.wants(delivery["body"])
         return is_heard and delivery["status"] in (self.received or range(200, 300))
+
+    def pause(self, attempts: int) -> float | None:
+        """Seconds before the next attempt; None = there is none."""
+        if attempts > len(self.ladder) and self.lifetime is None:
+            return None
+        return self.ladder[min(attempts, len(self.ladder)) - 1]
+
+    def is_too_old(self, age: float) -> bool:
+        return self.lifetime is not None and age >= self.lifetime
 
 
 class Pusher:
@@ -137,11 +158,23 @@ class Pusher:
         self._keep(push)
         self.wake.set()
 
-    def launch_due(self) -> None:
-        """Start an attempt for each webhook whose time has come."""
+    def launch_due(self) -> list[asyncio.Task[None]]:
+        """Start an attempt for each webhook whose time has come; give up those that are too old."""
+        now, started = self._now(), []
         for push in list(self._waiting.values()):
-            if push.id not in self._under_way and push.next_at <= self._now():
-                self._under_way[push.id] = asyncio.create_task(self._attempt(push))
+            if push.id in self._under_way or push.next_at > now:
+                continue
+            if self._manners.is_too_old(now - push.born_at):
+                self._give_up(push)
+                self._keep(push)
+            else:
+                self._under_way[push.id] = task = asyncio.create_task(self._attempt(push))
+                started.append(task)
+        return started
+
+    async def send_now(self) -> None:
+        """Send what is due and wait until it was answered."""
+        await asyncio.gather(*self.launch_due())
 
     def next_due(self) -> float | None:
         return min((push.next_at for push in self._waiting.values() if push.id not in self._under_way), default=None)
@@ -150,12 +183,13 @@ class Pusher:
         try:
             delivery = await self.send(push.body, push=push.id, url=push.url)
             push.attempts += 1
+            pause = self._manners.pause(push.attempts)
             if self._manners.is_received(delivery):
                 push.state = "delivered"
-            elif push.attempts > len(self._manners.ladder) or delivery["status"] in self._manners.ends:
+            elif pause is None or delivery["status"] in self._manners.ends:
                 self._give_up(push)
             else:
-                push.next_at = self._now() + self._manners.ladder[push.attempts - 1]
+                push.next_at = self._now() + pause
             self._keep(push)
             self._release_those_behind(push)
         finally:
@@ -166,7 +200,7 @@ class Pusher:
         """One POST, logged; signed unless `headers` are given. `push` is 0 for a forged or repeated one."""
         started, at, own, url = time.perf_counter(), self._now(), url, url or self.notify_url
         signed = self._manners.sign(body.encode()) if headers is None else headers
-        status, answer = await _post(url, body, signed)
+        status, answer = await _post(url, body, signed, self._manners.source)
         delivery: Json = {
             "n": self._store.next_number("delivery"),
             "push": push,
@@ -180,6 +214,9 @@ class Pusher:
         }
         self._store.put("delivery", delivery["n"], delivery)
         return delivery
+
+    def shown(self, delivery: Json) -> Json:
+        return self._manners.shown(delivery)
 
     def forget(self) -> None:
         """The store was emptied."""
@@ -227,30 +264,33 @@ class Pusher:
                 async with asyncio.timeout(nap):
                     await self.wake.wait()
 
-    def add_routes(self, app: web.Application) -> None:
+    def add_routes(self, app: web.Application, *, settings: bool = True) -> None:
+        """Without `settings` the address is told among others, by routes of the emulator's own."""
         app.router.add_get("/__emu/deliveries", self._deliveries)
         app.router.add_post("/__emu/deliveries/{n}/resend", self._resend)
         app.router.add_get("/__emu/webhooks", self._disturbed)
         app.router.add_post("/__emu/webhooks", self._disturb)
-        app.router.add_get("/__emu/settings", self._settings)
-        app.router.add_post("/__emu/settings", self._change_settings)
+        if settings:
+            app.router.add_get("/__emu/settings", self._settings)
+            app.router.add_post("/__emu/settings", self._change_settings)
 
-    async def _deliveries(self, _: web.Request) -> web.Response:
-        """Every attempt with the shop's answer, newest first."""
-        return web.json_response([delivery for _, delivery in self._store.all("delivery")][::-1])
+    async def _deliveries(self, request: web.Request) -> web.Response:
+        """Every attempt with the shop's answer, newest first; `?limit=` cuts the list."""
+        found = [delivery for _, delivery in self._store.all("delivery")][::-1]
+        return web.json_response([self.shown(delivery) for delivery in found[: limit(request)]])
 
     async def _resend(self, request: web.Request) -> web.Response:
         delivery = self._store.get("delivery", request.match_info["n"])
         if delivery is None:
             raise web.HTTPNotFound(text="no such delivery")
-        return web.json_response(await self.send(delivery["body"], url=delivery.get("own_url", "")))
+        return web.json_response(self.shown(await self.send(delivery["body"], url=delivery["own_url"])))
 
     async def _disturbed(self, _: web.Request) -> web.Response:
         return web.json_response(asdict(self.disturbance))
 
     async def _disturb(self, request: web.Request) -> web.Response:
         try:
-            self.disturbance = Disturbance(**await read_json(request))
+            self.disturbance = Disturbance.from_json(await read_json(request), self._manners.modes)
         except (TypeError, ValueError) as error:
             raise bad_request(f"webhooks: {error}") from error
         return web.json_response(asdict(self.disturbance))
@@ -266,14 +306,16 @@ class Pusher:
         return await self._settings(request)
 
 
-async def _post(url: str, body: str, headers: Mapping[str, str]) -> tuple[int | None, str]:
+async def _post(
+    url: str, body: str, headers: Mapping[str, str], source: Callable[[], str] | None
+) -> tuple[int | None, str]:
     # A session per call: the shop may be killed and restarted between two, and a stale kept-alive connection would look
     # like a lost webhook.
-    connector = aiohttp.TCPConnector(force_close=True)
-    sent = {"Content-Type": "application/json"} | dict(headers)
+    connector = aiohttp.TCPConnector(local_addr=(source(), 0) if source else None, force_close=True)
+    sent = aiohttp.BytesPayload(body.encode(), content_type="application/json")
     async with aiohttp.ClientSession(connector=connector, timeout=ANSWER_TIMEOUT) as session:
         try:
-            async with session.post(url, data=body.encode(), headers=sent, allow_redirects=False) as answer:
+            async with session.post(url, data=sent, headers=headers, allow_redirects=False) as answer:
                 return answer.status, await answer.text(errors="replace")
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             return None, f"{type(error).__name__}: {error}"

@@ -11,10 +11,11 @@ from typing import Any
 from aiohttp import web
 
 import ferryman_sandbox.yookassa.checks as checks
+from ferryman_sandbox.pushes import Pusher
 from ferryman_sandbox.weather import Handler
 from ferryman_sandbox.yookassa.errors import ApiError, invalid
 from ferryman_sandbox.yookassa.idempotence import Keys
-from ferryman_sandbox.yookassa.notifications import Notifier
+from ferryman_sandbox.yookassa.notifications import BEFORE_ANSWER
 from ferryman_sandbox.yookassa.payment import Json
 from ferryman_sandbox.yookassa.shop import Shop
 
@@ -27,10 +28,10 @@ COMPARISONS: dict[str, Callable[[float, float], bool]] = {
 
 
 class Api:
-    def __init__(self, shop: Shop, keys: Keys, notifier: Notifier, secret_key: str, public_url: str | None) -> None:
+    def __init__(self, shop: Shop, keys: Keys, pusher: Pusher, secret_key: str, public_url: str | None) -> None:
         self._shop = shop
         self._keys = keys
-        self._notifier = notifier
+        self._pusher = pusher
         self._secret_key = secret_key
         self._public_url = public_url
 
@@ -67,9 +68,9 @@ class Api:
         payment = self._shop.create(body, self._public_url or f"{request.scheme}://{request.host}")
         answer = json.loads(json.dumps(payment.object))
         self._keys.remember(key, request.path, body, answer)
-        if self._notifier.disturbance.mode == "before_answer" and payment.status == "pending":
+        if self._pusher.disturbance.mode == BEFORE_ANSWER and payment.status == "pending":
             self._shop.pay(payment.id)
-            await self._notifier.send_now()
+            await self._pusher.send_now()
         return web.json_response(answer)
 
     async def _get(self, request: web.Request) -> web.Response:

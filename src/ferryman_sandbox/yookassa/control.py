@@ -1,24 +1,25 @@
 """The control API under `/__emu/`: what payer, bank or merchant's cabinet could do, and bad luck."""
 
+import json
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 from aiohttp import web
 
-from ferryman_sandbox.emulator import bad_request, read_json
+from ferryman_sandbox.emulator import bad_request, limit, read_json
+from ferryman_sandbox.pushes import Pusher
 from ferryman_sandbox.store import Store
 from ferryman_sandbox.yookassa.errors import ApiError
-from ferryman_sandbox.yookassa.notifications import Disturbance, Notifier
 from ferryman_sandbox.yookassa.payment import PAYER_REASONS, Json
 from ferryman_sandbox.yookassa.shop import Shop
 
 
 class Control:
-    def __init__(self, store: Store, shop: Shop, notifier: Notifier) -> None:
+    def __init__(self, store: Store, shop: Shop, pusher: Pusher) -> None:
         self._store = store
         self._shop = shop
-        self._notifier = notifier
+        self._pusher = pusher
 
     def add_routes(self, app: web.Application) -> None:
         app.router.add_get("/__emu/payments", self._payments)
@@ -26,18 +27,15 @@ class Control:
         app.router.add_post("/__emu/refund", self._refund)
         app.router.add_post("/__emu/refunds/{id}/{verdict}", self._settle_refund)
         app.router.add_post("/__emu/methods/{id}/revoke", self._revoke)
-        app.router.add_get("/__emu/deliveries", self._deliveries)
-        app.router.add_post("/__emu/deliveries/{n}/resend", self._resend)
-        app.router.add_get("/__emu/webhooks", self._disturbance)
-        app.router.add_post("/__emu/webhooks", self._webhooks)
         app.router.add_post("/__emu/forge", self._forge)
         app.router.add_get("/__emu/settings", self._settings)
         app.router.add_post("/__emu/settings", self._change_settings)
+        self._pusher.add_routes(app, settings=False)
 
     async def _payments(self, request: web.Request) -> web.Response:
         """Newest first, as the API shows them; `?limit=` cuts the list."""
         self._shop.let_time_pass()
-        return web.json_response([payment.object for payment in self._shop.payments()[: _limit(request)]])
+        return web.json_response([payment.object for payment in self._shop.payments()[: limit(request)]])
 
     async def _move(self, request: web.Request) -> web.Response:
         """`pay`, `decline` ({"reason"}), `expire`, or `wait`: paid, yet only held, whatever the shop asked."""
@@ -80,27 +78,6 @@ class Control:
         """The payer withdraws the permission to charge a saved method."""
         return _answer(lambda: self._shop.revoke_method(request.match_info["id"]))
 
-    async def _deliveries(self, request: web.Request) -> web.Response:
-        """Every attempt with the shop's answer, newest first."""
-        return web.json_response(self._notifier.deliveries()[: _limit(request)])
-
-    async def _resend(self, request: web.Request) -> web.Response:
-        delivery = self._store.get("delivery", request.match_info["n"])
-        if delivery is None:
-            raise web.HTTPNotFound(text="no such delivery")
-        return web.json_response(await self._notifier.send(delivery["body"]))
-
-    async def _webhooks(self, request: web.Request) -> web.Response:
-        """{"mode", "seconds"?, "times"?}: what befalls the next notifications; see `notifications`."""
-        try:
-            self._notifier.disturbance = Disturbance(**await read_json(request))
-        except (TypeError, ValueError) as error:
-            raise bad_request(f"webhooks: {error}") from error
-        return web.json_response(asdict(self._notifier.disturbance))
-
-    async def _disturbance(self, _: web.Request) -> web.Response:
-        return web.json_response(asdict(self._notifier.disturbance))
-
     async def _forge(self, request: web.Request) -> web.Response:
         """{"body"?, "headers"?, "payment_id"?}: a notification nobody's bank sent, and how the shop answered.
 
@@ -108,7 +85,8 @@ class Control:
         """
         wish = await read_json(request)
         body = wish["body"] if "body" in wish else self._lie(wish.get("payment_id"))
-        return web.json_response(await self._notifier.send(body, headers=wish.get("headers")))
+        delivery = await self._pusher.send(json.dumps(body), headers=wish.get("headers") or {})
+        return web.json_response(self._pusher.shown(delivery))
 
     def _lie(self, id_: str | None) -> Json:
         payments = self._shop.payments()
@@ -120,14 +98,17 @@ class Control:
         }
 
     async def _settings(self, _: web.Request) -> web.Response:
-        return web.json_response(asdict(self._shop.settings))
+        return web.json_response({"notify_url": self._pusher.notify_url} | asdict(self._shop.settings))
 
     async def _change_settings(self, request: web.Request) -> web.Response:
         try:
-            self._shop.settings.change(self._store, await read_json(request))
+            given = dict(await read_json(request))
+            url = str(given.pop("notify_url", self._pusher.notify_url))
+            self._shop.settings.change(self._store, given)
         except (TypeError, ValueError) as error:
             raise bad_request(f"settings: {error}") from error
-        return web.json_response(asdict(self._shop.settings))
+        self._pusher.point_at(url)
+        return await self._settings(request)
 
 
 def _answer(act: Callable[[], Json]) -> web.Response:
@@ -135,8 +116,3 @@ def _answer(act: Callable[[], Json]) -> web.Response:
         return web.json_response(act())
     except ApiError as refusal:
         return refusal.response()
-
-
-def _limit(request: web.Request) -> int | None:
-    asked = request.query.get("limit", "")
-    return int(asked) if asked.isdecimal() else None

@@ -20,7 +20,6 @@ class Settings:
     that has not agreed upon it with the service.
     """
 
-    notify_url: str = ""
     test: bool = False
     refunds: str = "succeeded"
     charges: str = "succeeded"
@@ -28,13 +27,10 @@ class Settings:
     source: str = "127.0.0.1"
 
     @classmethod
-    def load(cls, store: Store, notify_url: str | None, test: bool) -> "Settings":
-        """What was kept, under a notify_url given now."""
+    def load(cls, store: Store, test: bool) -> "Settings":
+        """What was kept."""
         settings = cls(test=test)
-        kept = store.get("settings", "shop") or {}
-        if notify_url is not None:
-            kept["notify_url"] = notify_url
-        settings.change(store, kept)
+        settings.change(store, store.get("settings", "shop") or {})
         return settings
 
     def change(self, store: Store, given: dict[str, Any]) -> None:
