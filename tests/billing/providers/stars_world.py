@@ -1,23 +1,20 @@
 """Stars in their surroundings: the emulated messenger, a bot in it, and a person who pays."""
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import SecretStr
 
-from ferryman.billing.provider import Claim, Fact, PaymentRequest, ProviderTools, RawWebhook
+from ferryman.billing.provider import Claim, Fact, PaymentRequest, RawWebhook
 from ferryman.billing.providers.stars import NoSettings, Stars
 from ferryman.billing.telegram import TelegramAccess
-from ferryman.kit.clock import SystemClock
 from ferryman.kit.http import Http
-from ferryman_sandbox.emulator import serve
 from ferryman_sandbox.store import Store
 from ferryman_sandbox.telegram import TelegramEmulator, deeds, invoices
-from tests.billing.providers.recorder import Recorder, recording
-from tests.billing.providers.world import Control, World, closed_address
+from tests.billing.providers.recorder import Recorder
+from tests.billing.providers.world import Control, World, emulated, emulator_tools
 
 TOKEN = "123456:AAF-token_of_the_emulated_bot-00000"
 WRONG = "123456:AAF-another_token_of_that_bot-00000"
@@ -27,7 +24,7 @@ KINDS = ("successful_payment", "refunded_payment")
 
 def stars(http: Http, api_base: str, token: str = TOKEN) -> Stars:
     access = TelegramAccess(api_base, SecretStr(token))
-    return Stars(NoSettings(), ProviderTools(http, SystemClock(), sandbox=True, telegram=access))
+    return Stars(NoSettings(), emulator_tools(http, telegram=access))
 
 
 def handed_over(message: dict[str, Any]) -> RawWebhook:
@@ -93,31 +90,22 @@ class StarsWorld(World):
         return request, await self.provider.look_up(charge)
 
 
-@asynccontextmanager
-async def emulated_stars() -> AsyncIterator[StarsWorld]:
-    http = Http()
-    async with recording() as hook:
-        emulator = TelegramEmulator(Store(":memory:"), tokens=[TOKEN])
-        server = await serve(emulator.app)
-        try:
-            yield StarsWorld(
-                provider=stars(http, server.url),
-                stranger=stars(http, server.url, WRONG),
-                orphan=stars(http, await closed_address()),
-                secrets=(TOKEN, WRONG),
-                control=_control(http, server.url, hook, emulator),
-                currency="XTR",
-                unknown_id="stx00000000",
-                keyed=False,
-                creation="createInvoiceLink",
-                refunding="refundStarPayment",
-                declined=None,
-                seen_unpaid=False,
-            )
-        finally:
-            await http.close()
-            await server.stop()
-            emulator.store.close()
+def emulated_stars() -> AbstractAsyncContextManager[StarsWorld]:
+    return emulated(
+        StarsWorld,
+        stars,
+        lambda _: TelegramEmulator(Store(":memory:"), tokens=[TOKEN]),
+        wrong={"token": WRONG},
+        secrets=(TOKEN,),
+        control=_control,
+        currency="XTR",
+        unknown_id="stx00000000",
+        keyed=False,
+        creation="createInvoiceLink",
+        refunding="refundStarPayment",
+        declined=None,
+        seen_unpaid=False,
+    )
 
 
 def _control(http: Http, url: str, hook: Recorder, emulator: TelegramEmulator) -> StarsControl:

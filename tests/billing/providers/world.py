@@ -4,11 +4,11 @@ import itertools
 import os
 import random
 import uuid
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from ferryman.billing.provider import (
     Claim,
@@ -16,11 +16,14 @@ from ferryman.billing.provider import (
     Opened,
     PaymentProvider,
     PaymentRequest,
+    ProviderTools,
     RawWebhook,
     RefundRequest,
 )
+from ferryman.kit.clock import Clock, SystemClock
 from ferryman.kit.http import Http
 from ferryman.kit.money import Money
+from ferryman_sandbox.emulator import Emulator, serve
 from tests.billing.providers.recorder import Recorder, recording
 
 # A real service remembers the numbers of the last run.
@@ -181,6 +184,50 @@ async def closed_address() -> str:
     """Where nobody listens any more."""
     async with recording() as recorder:
         return recorder.url
+
+
+W = TypeVar("W", bound=World)
+
+
+@asynccontextmanager
+async def emulated(
+    kind: type[W],
+    provider: Callable[..., PaymentProvider],
+    emulator: Callable[[str], Emulator],
+    *,
+    path: str = "",
+    wrong: Mapping[str, str],
+    secrets: Iterable[str],
+    control: Callable[[Http, str, Recorder, Any], Control] = Control,
+    **traits: Any,
+) -> AsyncIterator[W]:
+    """A world around an emulator on loopback.
+
+    `provider(http, api_base, **settings)` is built thrice: as it should be, with the settings in `wrong`, and where
+    nobody listens. `emulator(hook)` is given where its webhooks may go; its API is at `path`. `traits` are the world's.
+    """
+    http = Http()
+    async with recording() as hook:
+        over_there = emulator(f"{hook.url}/hooks/x/y")
+        server = await serve(over_there.app)
+        try:
+            yield kind(
+                provider=provider(http, f"{server.url}{path}"),
+                stranger=provider(http, f"{server.url}{path}", **wrong),
+                orphan=provider(http, f"{await closed_address()}{path}"),
+                secrets=(*secrets, *wrong.values()),
+                control=control(http, server.url, hook, over_there),
+                **traits,
+            )
+        finally:
+            await http.close()
+            await server.stop()
+            over_there.store.close()
+
+
+def emulator_tools(http: Http, clock: Clock | None = None, **more: Any) -> ProviderTools:
+    """What a provider gets when it calls an emulator."""
+    return ProviderTools(http, clock or SystemClock(), sandbox=True, **more)
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from ferryman.billing.provider import ProviderTools
 from ferryman.billing.providers.yookassa import YooKassa
 from ferryman.billing.providers.yookassa.settings import ShopConfig
 from ferryman.kit.clock import Clock
 from tests.billing.providers.recorder import Scripted
-from tests.billing.providers.worlds import EMULATED_KEY, Control
+from tests.billing.providers.world import Control, emulator_tools
+from tests.billing.providers.worlds import EMULATED_KEY
 
 ID = "22e12f66-000f-5000-8000-18db351245c7"
 PAGE_URL = "https://yoomoney.example/checkout?orderId=22e12f66"
@@ -36,4 +36,4 @@ def refusal(status: int, code: str, **more: Any) -> Scripted:
 def at(control: Control, clock: Clock, **settings: Any) -> YooKassa:
     """The emulated shop, seen by somebody with another clock."""
     config = {"shop_id": "100500", "secret_key": EMULATED_KEY, "api_base": f"{control.url}/v3"} | settings
-    return YooKassa(ShopConfig.model_validate(config), ProviderTools(control.http, clock, sandbox=True))
+    return YooKassa(ShopConfig.model_validate(config), emulator_tools(control.http, clock))
