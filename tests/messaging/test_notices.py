@@ -43,6 +43,7 @@ LINK = "https://shop.example/s/abcdefghijklmnopqrstuvwx"
 PLACES: list[dict[str, Any]] = [{"flag": "🇳🇱", "title": {"ru": "Нидерланды", "en": "Netherlands"}}]
 
 ACCESS = ("same", "shorter", "less", "ended")
+AGAIN = ("same", "longer", "more")
 UNTIL = "2026-12-22T10:00:00+00:00"
 
 EVERY = [
@@ -98,6 +99,9 @@ EVERY = [
     money_back.RefundFailed("pay-1", 19900, "RUB", ODD * 30),
     *(money_back.RefundedElsewhere("pay-1", 19900, "RUB", 7, access) for access in ACCESS),
     *(money_back.ChargebackCame("pay-1", 19900, "RUB", 7, access) for access in ACCESS),
+    *(money_back.PaymentStands("FM-1", 19900, "RUB", access, UNTIL) for access in AGAIN),
+    money_back.PaymentStands("FM-1", 19900, "RUB", "same", ""),
+    *(money_back.ChargebackWon("pay-1", 19900, "RUB", 7, access) for access in AGAIN),
 ]
 WITH_LINK = (KeyReady, KeyReplaced)
 

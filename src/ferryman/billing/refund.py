@@ -59,8 +59,9 @@ AT_PROVIDER = (Through.PROVIDER, Through.HAND)
 
 class Refund(Base):
     """`whole`: it was all that was left of the payment, and is asked for as such. `policy` is what was shown before it
-    was made; `taken_seconds` and `taken_bytes` are what was taken of the access in the end. `reason` is the provider's
-    word for why it failed."""
+    was made; `taken_seconds` and `taken_bytes` are what is taken of the access in the end. `won_back` is how much of a
+    chargeback the bank has given up again; what was taken for that was given again, and counts as taken no more.
+    `reason` is the provider's word for why it failed."""
 
     __tablename__ = "refunds"
 
@@ -80,6 +81,7 @@ class Refund(Base):
     policy: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
     taken_seconds: Mapped[int] = mapped_column(default=0, server_default="0")
     taken_bytes: Mapped[int] = mapped_column(default=0, server_default="0")
+    won_back: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     by: Mapped[str]
     why: Mapped[str]
     reason: Mapped[str | None]
@@ -97,6 +99,8 @@ class Refund(Base):
         CheckConstraint("through IN ('provider', 'balance', 'hand')", name="through_known"),
         CheckConstraint("takes IN ('share', 'unused', 'nothing')", name="takes_known"),
         CheckConstraint("taken_seconds >= 0 AND taken_bytes >= 0", name="taken_not_negative"),
+        CheckConstraint("won_back BETWEEN 0 AND minor", name="won_back_at_most_all"),
+        CheckConstraint("won_back = 0 OR (origin = 'chargeback' AND state = 'succeeded')", name="won_back_from_a_bank"),
         CheckConstraint("(state IN ('succeeded', 'failed')) = (finished_at IS NOT NULL)", name="end_has_a_time"),
         CheckConstraint("(state IN ('requested', 'sent')) = (ask_at IS NOT NULL)", name="asked_while_open"),
         Index("ix_refunds_to_ask", "ask_at", postgresql_where=text("ask_at IS NOT NULL")),
@@ -106,6 +110,11 @@ class Refund(Base):
     @property
     def amount(self) -> Money:
         return Money(self.minor, self.currency)
+
+    @property
+    def gone(self) -> int:
+        """Minor units of it that have not come back."""
+        return self.minor - self.won_back
 
     @property
     def open(self) -> bool:
@@ -144,6 +153,7 @@ def new(payment: Payment, amount: Money, origin: Origin, through: Through, now: 
             "asked": 0,
             "taken_seconds": 0,
             "taken_bytes": 0,
+            "won_back": 0,
             **more,
         }
     )
@@ -188,7 +198,18 @@ async def spendable(session: AsyncSession, customer_id: int) -> dict[str, int]:
 
 def sum_of(refunds: Sequence[Refund], *states: State, through: Sequence[Through] = tuple(Through)) -> int:
     """Minor units of those in one of these states that went, or are to go, one of these ways."""
-    return sum(one.minor for one in refunds if one.state in states and one.through in through)
+    return sum(one.gone for one in refunds if one.state in states and one.through in through)
+
+
+def known(refunds: Sequence[Refund], *, chargeback: bool) -> int:
+    """Minor units that the books have as gone at the provider: taken back by the payer's bank, or given back."""
+    return sum(
+        one.gone
+        for one in refunds
+        if one.state == State.SUCCEEDED
+        and one.through in AT_PROVIDER
+        and (one.origin == Origin.CHARGEBACK) == chargeback
+    )
 
 
 def meant(waiting: Sequence[Refund], grown_by: int) -> list[Refund]:

@@ -31,6 +31,7 @@ class Outcome(enum.StrEnum):
     CANCELLED = "cancelled"
     REVIEW = "needs_review"
     GIVEN_BACK = "given_back"
+    WON_BACK = "chargeback_won_back"
 
 
 @dataclass(frozen=True)

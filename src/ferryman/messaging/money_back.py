@@ -10,6 +10,8 @@ from ferryman.messaging.texts import Voice
 
 # What became of the access: all as before, a nearer end, less traffic, or over.
 SAME, SHORTER, LESS, ENDED = "same", "shorter", "less", "ended"
+# When what was taken is given again: a later end, or more traffic.
+LONGER, MORE = "longer", "more"
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,20 @@ class MoneyBack(Notice):
 @dataclass(frozen=True)
 class ChargedBack(Notice):
     """The payer's bank took the money back. Fields as in MoneyBack."""
+
+    order_ref: str
+    amount: int
+    currency: str
+    access: str
+    until: str
+
+    def words(self, voice: Voice) -> dict[str, str | int]:
+        return super().words(voice) | {"until": _day(self.until, voice)}
+
+
+@dataclass(frozen=True)
+class PaymentStands(Notice):
+    """The payer's bank gave the money up again, and what it had paid for is theirs again. Fields as in MoneyBack."""
 
     order_ref: str
     amount: int
@@ -87,6 +103,17 @@ class RefundedElsewhere(Notice):
 @dataclass(frozen=True)
 class ChargebackCame(Notice):
     """To the staff: a bank took money back. `customer` is the Telegram id."""
+
+    payment_ref: str
+    amount: int
+    currency: str
+    customer: int
+    access: str
+
+
+@dataclass(frozen=True)
+class ChargebackWon(Notice):
+    """To the staff: a bank gave up what it had taken back. Fields as in ChargebackCame."""
 
     payment_ref: str
     amount: int

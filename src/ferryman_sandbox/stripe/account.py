@@ -6,6 +6,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import ferryman_sandbox.stripe.forms as forms
+from ferryman_sandbox.payments import Deadlines
 from ferryman_sandbox.store import Store
 from ferryman_sandbox.stripe.errors import ApiError, invalid
 from ferryman_sandbox.stripe.records import PREFIXES, Json, Records
@@ -22,7 +23,9 @@ HEARD = (
     "checkout.session.expired",
     "charge.refunded",
     "charge.dispute.created",
+    "charge.dispute.funds_withdrawn",
     "charge.dispute.closed",
+    "charge.dispute.funds_reinstated",
     "refund.failed",
 )
 DECLINES = ("insufficient_funds", "expired_card", "incorrect_cvc", "lost_card", "do_not_honor", "generic_decline")
@@ -37,7 +40,7 @@ class Account:
         self._now = now
         self._announce = announce
         self.records = Records(store, now)
-        self._due: dict[str, float] = {}
+        self.deadlines = Deadlines(now, self._overdue)
         for session in self.records.all("session"):
             self._keep(session)
 
@@ -74,7 +77,7 @@ class Account:
         return session
 
     def session(self, id_: str) -> Json:
-        self.let_time_pass()
+        self.deadlines.let_time_pass()
         return self.records.get("session", id_)
 
     def product(self, session: Json) -> str:
@@ -149,7 +152,7 @@ class Account:
             raise ApiError(400, message, code="payment_intent_unexpected_state")
         charge = self.records.get("charge", intent["latest_charge"])
         left = charge["amount"] - charge["amount_refunded"]
-        if charge["disputed"]:
+        if self._taken_by_a_bank(charge):
             raise ApiError(400, "This charge has been charged back.", code="charge_disputed")
         if not left:
             raise ApiError(400, "This charge has already been refunded.", code="charge_already_refunded")
@@ -197,7 +200,11 @@ class Account:
         intent = self.records.get("payment_intent", str(intent_id))
         if intent["status"] != "succeeded":
             raise ApiError(400, "Nothing was paid.")
-        charge = self.records.get("charge", intent["latest_charge"]) | {"disputed": True}
+        charge = self.records.get("charge", intent["latest_charge"])
+        if self._taken_by_a_bank(charge):
+            raise ApiError(400, "This charge is disputed already.", code="charge_disputed")
+        # It stays so, whoever wins.
+        charge["disputed"] = True
         self.records.keep("charge", charge)
         dispute = self.records.new(
             "dispute",
@@ -210,30 +217,32 @@ class Account:
             status="needs_response",
         )
         self._tell("charge.dispute.created", dispute)
+        self._tell("charge.dispute.funds_withdrawn", dispute)
         return dispute
 
     def close_dispute(self, id_: str, won: bool) -> Json:
-        dispute = self.records.get("dispute", id_) | {"status": "won" if won else "lost"}
+        """The bank has decided; won, the money comes back to the account."""
+        dispute = self.records.get("dispute", id_)
+        if dispute["status"] in ("won", "lost"):
+            raise ApiError(400, f"This dispute is {dispute['status']}.")
+        dispute["status"] = "won" if won else "lost"
         self.records.keep("dispute", dispute)
         self._tell("charge.dispute.closed", dispute)
+        if won:
+            self._tell("charge.dispute.funds_reinstated", dispute)
         return dispute
 
-    def let_time_pass(self) -> None:
-        now = self._now()
-        for id_ in [id_ for id_, end in self._due.items() if end <= now]:
-            session = self.records.get("session", id_) | {"status": "expired", "url": None}
-            self._told(session, "checkout.session.expired")
-
-    def next_due(self) -> float | None:
-        return min(self._due.values(), default=None)
-
-    def forget(self) -> None:
-        """The store was emptied."""
-        self._due.clear()
+    def _taken_by_a_bank(self, charge: Json) -> bool:
+        mine = [one for one in self.records.all("dispute") if one["charge"] == charge["id"]]
+        return any(one["status"] != "won" for one in mine)
 
     def event(self, type_: str, thing: Json) -> str:
         event = self.records.new("event", type=type_, api_version=API_VERSION, data={"object": thing})
         return json.dumps(event, ensure_ascii=False)
+
+    def _overdue(self, id_: str) -> None:
+        session = self.records.get("session", id_) | {"status": "expired", "url": None}
+        self._told(session, "checkout.session.expired")
 
     def _open(self, id_: str) -> Json:
         session = self.session(id_)
@@ -322,10 +331,7 @@ class Account:
 
     def _keep(self, session: Json) -> None:
         self.records.keep("session", session)
-        if session["status"] == "open":
-            self._due[session["id"]] = session["expires_at"]
-        else:
-            self._due.pop(session["id"], None)
+        self.deadlines.set(session["id"], session["expires_at"] if session["status"] == "open" else None)
 
 
 def _bought(given: Json) -> tuple[int, str, str]:

@@ -122,6 +122,16 @@ async def test_what_was_not_paid_or_was_charged_back_is_not_refunded(merchant: M
     assert [(one["amount"], one["status"]) for one in disputes] == [(19900, "needs_response")]
 
 
+async def test_what_a_bank_gave_up_again_can_be_refunded_and_disputed_again(merchant: Merchant) -> None:
+    paid = await merchant.paid()
+    dispute = (await merchant.emu(f"payments/{paid['id']}/dispute"))[1]
+    assert (await merchant.emu(f"payments/{paid['id']}/dispute"))[0] == 400
+    await merchant.emu(f"disputes/{dispute['id']}/win")
+    half = {"payment_intent": paid["payment_intent"], "amount": "900"}
+    assert (await merchant.post("/refunds", half))[0] == 200
+    assert (await merchant.emu(f"payments/{paid['id']}/dispute"))[0] == 200
+
+
 async def kept(merchant: Merchant) -> dict[str, str]:
     paid = await merchant.paid(**KEEP)
     intent = (await merchant.get(f"/payment_intents/{paid['payment_intent']}"))[1]

@@ -62,18 +62,29 @@ async def test_the_endpoint_hears_of_every_turn_the_money_takes(merchant: Mercha
     await merchant.emu(f"payments/{late['id']}/decline")
     await merchant.session()
     await merchant.emu("clock", {"advance": 24 * 3600 + 1})
-    await ear.wait_for(7)
+    await ear.wait_for(8)
     assert sorted(kinds(ear)) == sorted(
         [
             "checkout.session.completed",
             "charge.refunded",
             "charge.dispute.created",
+            "charge.dispute.funds_withdrawn",
             "charge.dispute.closed",
             "checkout.session.completed",
             "checkout.session.async_payment_failed",
             "checkout.session.expired",
         ]
     )
+
+
+async def test_a_dispute_that_is_won_brings_the_money_back_and_says_so_once(merchant: Merchant, ear: Recorder) -> None:
+    paid = await merchant.paid()
+    dispute = (await merchant.emu(f"payments/{paid['id']}/dispute"))[1]
+    status, won = await merchant.emu(f"disputes/{dispute['id']}/win")
+    assert (status, won["status"]) == (200, "won")
+    await ear.wait_for(5)
+    assert sorted(kinds(ear)[3:]) == ["charge.dispute.closed", "charge.dispute.funds_reinstated"]
+    assert (await merchant.emu(f"disputes/{dispute['id']}/lose"))[0] == 400
 
 
 async def test_a_declined_card_is_told_to_nobody(merchant: Merchant, ear: Recorder) -> None:

@@ -22,6 +22,12 @@ async def credit(session: AsyncSession, code: GiftCode, customer_id: int) -> Non
     await ledger.post(session, "gift_credit", f"gift:{code.ref}", legs)
 
 
+async def compensate(session: AsyncSession, code: GiftCode, customer_id: int) -> None:
+    """A code became void with the money that had bought it, and the money is there again: the buyer has its worth."""
+    legs = [("sales", code.worth), (f"customer:{customer_id}", ledger.negative(code.worth))]
+    await ledger.post(session, "gift_compensated", f"gift:{code.ref}", legs)
+
+
 async def void(session: AsyncSession, code: GiftCode, now: datetime) -> None:
     """Nobody can redeem it any more. What it was worth goes back to where it came from."""
     code.void(now)

@@ -26,8 +26,8 @@ from ferryman.subscriptions.upgrading import Upgrade
 SECOND = timedelta(seconds=1)
 # Accounts that a payment comes from when it comes from nobody: a gift code, what an accepted payment was short of.
 UNPAID = ("gifts", "shortfall")
-# The end moved by the span that time stood still; nothing was added.
-NOT_ADDED = "unfrozen"
+# The end moved by the span that time stood still, or what a chargeback had taken came back; nothing was added.
+NOT_ADDED = ("unfrozen", "chargeback_won")
 
 REASONS = {
     "ended": "This subscription has ended; there is nothing left of it to be given in.",
@@ -111,7 +111,7 @@ def unpaid() -> ColumnElement[int]:
 def gone() -> ColumnElement[int]:
     """Minor units of a payment that went back, to the balance too: for a statement that selects from Payment."""
     booked = (Refund.payment_id == Payment.id, Refund.state == State.SUCCEEDED)
-    of_it = select(_sum(Refund.minor)).where(*booked).correlate(Payment).scalar_subquery()
+    of_it = select(_sum(Refund.minor - Refund.won_back)).where(*booked).correlate(Payment).scalar_subquery()
     return func.greatest(of_it, Payment.refunded + Payment.charged_back)
 
 
@@ -129,7 +129,7 @@ async def _added(session: AsyncSession, subscription_id: int) -> list[Stretch]:
     for row in rows:
         found.append((row.Grant.created_at, _stretch(row, gone.get(row.currency, 0), taken[row.Grant.id])))
         gone[row.currency] = gone.get(row.currency, 0) + row.given_back
-    mine = select(Adjustment).where(Adjustment.subscription_id == subscription_id, Adjustment.kind != NOT_ADDED)
+    mine = select(Adjustment).where(Adjustment.subscription_id == subscription_id, Adjustment.kind.not_in(NOT_ADDED))
     given = [one for one in await session.scalars(mine) if one.ends_at > one.ended_before]
     found += [(one.created_at, Stretch((one.ends_at - one.ended_before) // SECOND)) for one in given]
     return [stretch for _, stretch in sorted(found, key=lambda each: each[0])]
@@ -171,7 +171,7 @@ def _stretch(row: Any, gone_before: int, taken: Share) -> Stretch:
     )
 
 
-def _sum(column: InstrumentedAttribute[int]) -> ColumnElement[int]:
+def _sum(column: ColumnElement[int] | InstrumentedAttribute[int]) -> ColumnElement[int]:
     """0 for no rows. A sum of BIGINTs is a NUMERIC, which Python reads as a Decimal."""
     return cast(func.coalesce(func.sum(column), 0), BigInteger)
 
@@ -179,7 +179,7 @@ def _sum(column: InstrumentedAttribute[int]) -> ColumnElement[int]:
 def _grants(subscription_id: int) -> Select[Any]:
     """Its grants, oldest first, with what was paid for each and what of that has gone back or is on its way."""
     gone = (
-        select(_sum(Refund.minor).label("minor"))
+        select(_sum(Refund.minor - Refund.won_back).label("minor"))
         .where(Refund.payment_id == Payment.id, Refund.state != State.FAILED)
         .lateral()
     )

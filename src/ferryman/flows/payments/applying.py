@@ -21,12 +21,12 @@ from ferryman.billing.settlement import Outcome, Settled
 from ferryman.flows.keys import placing
 from ferryman.flows.orders import pricing, reporting, upgrading
 from ferryman.flows.orders.opening import connected, request_of
-from ferryman.flows.refunds import giving_back
+from ferryman.flows.refunds import giving_back, winning_back
 from ferryman.flows.renewals import agreeing, charging
 from ferryman.flows.tools import Tools
 from ferryman.kit import log
 from ferryman.kit.db import LOCK
-from ferryman.kit.errors import Refused
+from ferryman.kit.errors import Busy, Refused
 from ferryman.kit.steps import Step, reached
 from ferryman.people.customer import Customer
 from ferryman.subscriptions import granting
@@ -34,14 +34,18 @@ from ferryman.subscriptions.subscription import Subscription
 
 _log = log.get("buying")
 
+# Seconds.
+LOOK_AGAIN = 5.0
+
 
 async def apply_fact(
-    tools: Tools, provider: PaymentProvider, fact: Fact, *, asked: int | None = None
+    tools: Tools, provider: PaymentProvider, fact: Fact, *, asked: int | None = None, knew: int | None = None
 ) -> Outcome | None:
     """The one transaction: payment, ledger, subscription, keys owed and notices change together or not at all.
 
     None when the provider's payment is none of ours; one that we `asked` about by its id is. What is held is captured,
-    which takes a second look.
+    which takes a second look. So does a chargeback that is said to be no more, for the answer may be older than the
+    chargeback: `knew` is what the books had as charged back before the provider was asked.
     """
     reached(Step.FACT_HEARD)
     async with tools.db.unit() as session:
@@ -51,8 +55,19 @@ async def apply_fact(
         if fact.renews:
             payment_id, fact = await agreeing.came(tools, session, payment_id, fact)
         settled = await _settle(tools, session, provider, payment_id, fact)
+        less = await _less_charged_back(session, settled.payment, fact)
+        if less is not None and less == knew:
+            assert fact.charged_back is not None
+            await winning_back.won_back(tools, session, settled.payment, fact.charged_back, tools.clock.now())
+            settled, less = Settled(Outcome.WON_BACK, settled.payment), None
     reached(Step.PAYMENT_COMMITTED)
     _note(settled, fact)
+    if less is not None:
+        if knew is not None:
+            raise Busy("What is charged back of a payment changes while we ask about it.", LOOK_AGAIN)
+        return await apply_fact(
+            tools, provider, await provider.look_up(fact.external_id), asked=settled.payment.id, knew=less
+        )
     if settled.outcome is Outcome.HELD and isinstance(provider, Capturing):
         payment = settled.payment
         taken = await provider.capture(fact.external_id, payment.amount, f"take-{payment.ref}")
@@ -157,6 +172,15 @@ async def _take_back(tools: Tools, session: AsyncSession, settled: Settled, fact
     for total, chargeback in ((fact.refunded, False), (fact.charged_back, True)):
         if total is not None and total.minor:
             await giving_back.taken_back(tools, session, settled.payment, total, chargeback=chargeback, now=now)
+
+
+async def _less_charged_back(session: AsyncSession, payment: Payment, fact: Fact) -> int | None:
+    """What the books have as charged back, when the provider says that it is less than that."""
+    said = fact.charged_back
+    if payment.state != Attempt.SUCCEEDED or said is None or said.currency != payment.currency:
+        return None
+    known = await winning_back.charged_back(session, payment)
+    return known if said.minor < known else None
 
 
 def _note(settled: Settled, fact: Fact) -> None:

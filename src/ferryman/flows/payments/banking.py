@@ -122,7 +122,7 @@ async def _hold_beside(
     elif outcome is Outcome.REVIEW:
         what = f"{fact.amount} at {provider.name} does not fit the payment of ours that it names"
         done.differences.append(_difference(fact, FindingKind.DIFFERS, what))
-    elif outcome in (Outcome.PAID, Outcome.SECOND, Outcome.BARRED, Outcome.GIVEN_BACK):
+    elif outcome in (Outcome.PAID, Outcome.SECOND, Outcome.BARRED, Outcome.GIVEN_BACK, Outcome.WON_BACK):
         done.recovered += 1
         _log.warning("money_found_at_bank", provider=provider.name, external=fact.external_id, outcome=outcome)
 
@@ -131,8 +131,8 @@ def _the_same(ours: Payment | None, fact: Fact) -> bool:
     """Whether nothing has to be done about it."""
     if ours is None or ours.state != Attempt.SUCCEEDED or ours.amount != fact.amount:
         return False
-    gone = ((fact.refunded, ours.refunded), (fact.charged_back, ours.charged_back))
-    return all(theirs is None or theirs.minor <= mine for theirs, mine in gone)
+    charged_back = fact.charged_back is None or fact.charged_back.minor == ours.charged_back
+    return charged_back and (fact.refunded is None or fact.refunded.minor <= ours.refunded)
 
 
 async def _finish(tools: Tools, books: Mapping[str, Payment], done: Comparison) -> None:

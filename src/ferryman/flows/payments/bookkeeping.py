@@ -127,7 +127,7 @@ async def _sum_up_ours(
         sums.fees += payment.fee or 0
     done = (Refund.provider == report.provider, Refund.state == State.SUCCEEDED, Refund.through.in_(AT_PROVIDER))
     that_day = (Refund.finished_at >= since, Refund.finished_at < until)
-    by_origin = select(Refund.currency, Refund.origin, func.sum(Refund.minor)).where(*done, *that_day)
+    by_origin = select(Refund.currency, Refund.origin, func.sum(Refund.minor - Refund.won_back)).where(*done, *that_day)
     for currency, origin, minor in await session.execute(by_origin.group_by(Refund.currency, Refund.origin)):
         sums = report.ours.setdefault(currency, Sums())
         if origin == Origin.CHARGEBACK:

@@ -45,7 +45,7 @@ async def taken_back(
     first, so that none is booked twice when its webhook is faster. To be called with every such word, however often.
     """
     refunds = await refund.of_payment(session, payment.id)
-    grown_by = total.minor - _known(refunds, chargeback=chargeback)
+    grown_by = total.minor - refund.known(refunds, chargeback=chargeback)
     if total.currency != payment.currency or grown_by <= 0:
         return
     if grown_by > max(payment.minor, await weighing.came(session, payment)):
@@ -64,7 +64,7 @@ async def taken_back(
         origin,
         Through.PROVIDER,
         now,
-        idempotency_key=f"{origin}:{payment.ref}:{total.minor}",
+        idempotency_key=f"{origin}:{payment.ref}:{total.minor}{_again(refunds)}",
         takes=Takes.UNUSED if chargeback else Takes.SHARE,
         by=f"provider:{payment.provider}",
         why="the payer's bank took it back" if chargeback else "given back at the provider",
@@ -75,6 +75,12 @@ async def taken_back(
     kind = money_back.ChargebackCame if chargeback else money_back.RefundedElsewhere
     customer = (await session.get_one(Customer, payment.order.customer_id)).telegram_id
     await alert(tools, session, kind(payment.ref, grown_by, payment.currency, customer, access), f"refund:{found.ref}")
+
+
+def _again(refunds: Sequence[Refund]) -> str:
+    """What was won back may be taken back once more, and comes to the same total then."""
+    won = sum(one.won_back for one in refunds)
+    return f"+{won}" if won else ""
 
 
 async def book(tools: Tools, session: AsyncSession, payment: Payment, one: Refund, now: datetime) -> str:
@@ -118,17 +124,6 @@ async def _renew_no_more(tools: Tools, session: AsyncSession, case: Case) -> Non
         agreement = await renewals.active(session, case.subscription.id)
         if agreement is not None:
             await agreeing.ended(tools, session, agreement, case.subscription, "refunded")
-
-
-def _known(refunds: Sequence[Refund], *, chargeback: bool) -> int:
-    """How much of what a provider tells of is in the books."""
-    return sum(
-        one.minor
-        for one in refunds
-        if one.state == State.SUCCEEDED
-        and one.through in refund.AT_PROVIDER
-        and (one.origin == Origin.CHARGEBACK) == chargeback
-    )
 
 
 async def _post(session: AsyncSession, case: Case, one: Refund) -> None:

@@ -71,7 +71,7 @@ class Case:
             return NOTHING
         if takes is Takes.UNUSED:
             return self.unused
-        before = sum(one.minor for one in self.refunds if self._took(one))
+        before = sum(one.gone for one in self.refunds if self._took(one))
         worth = max(self.worth, 1)
         return taken_for(self.bought, self.unused, worth, min(before + minor, worth))
 

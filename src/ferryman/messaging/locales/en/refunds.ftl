@@ -1,5 +1,6 @@
 history-refunded = 💸 Money given back, now until { $until }
 history-charged_back = 🏦 The bank took the money back, now until { $until }
+history-chargeback_won = 🏦 The bank gave the money up again, now until { $until }
 
 notice-money-back =
     💸 <b>Your money was given back: { $amount }</b>
@@ -55,3 +56,23 @@ notice-chargeback-came =
         [less] 📶 All unused traffic of that payment was taken back.
        *[same] 🔑 There was nothing unused to take back.
     } Answer the bank in the provider's dashboard if it was wrong; decide whether this customer may go on buying.
+notice-payment-stands =
+    🏦 <b>Your payment stands after all: { $amount }</b>
+
+    Your bank has closed its case and left the money with us.
+    { $access ->
+        [longer] 🔑 The time that was taken back is yours again, in full: your subscription now lasts until { $until }.
+        [more] 📶 The traffic that was taken back is yours again; the end stays { $until }.
+       *[same] 🔑 Nothing changes for your key.
+    }
+
+    🧾 Order <code>{ $order_ref }</code>
+notice-chargeback-won =
+    🏦 <b>Chargeback won: { $amount }</b>
+
+    💳 Payment <code>{ $payment_ref }</code> of customer <code>{ $customer }</code>
+    { $access ->
+        [longer] 📅 The time that had been taken back was given again, counted from now.
+        [more] 📶 The traffic that had been taken back was given again.
+       *[same] 🔑 There was nothing to give again.
+    } It is in the books, and the customer was told. Renewal stays off until they agree to it anew.
