@@ -55,6 +55,10 @@ class Emulator:
         self.app.router.add_get("/__emu/tally", self._tally_get)
         self.app.router.add_post("/__emu/reset", self._reset)
 
+    def _now(self) -> float:
+        """By the clock of the moment: a reset brings another one."""
+        return self.clock.now()
+
     async def on_time_moved(self) -> None:
         """Called after the clock was pushed: let what is due happen now."""
 

@@ -1,7 +1,6 @@
 """The routes under `/v2` and `/api/v2`: who may call, how often, and how lists are cut."""
 
 import hmac
-import json
 from collections import deque
 from datetime import datetime
 from urllib.parse import parse_qsl
@@ -11,9 +10,10 @@ from aiohttp import web
 from ferryman_sandbox.coingate.checks import ApiError, Json
 from ferryman_sandbox.coingate.desk import Desk
 from ferryman_sandbox.coingate.order import Order
-from ferryman_sandbox.weather import Handler
+from ferryman_sandbox.payments import gate, json_object, site
 
 BASES = ("/v2", "/api/v2")
+PREFIXES = tuple(f"{base}/" for base in BASES)
 MINUTE = 60.0
 
 
@@ -25,7 +25,7 @@ class Api:
         self._calls: deque[float] = deque()
 
     def add_routes(self, app: web.Application) -> None:
-        app.middlewares.append(self._gate)
+        app.middlewares.append(gate(PREFIXES, self._admit, _unrouted))
         for base in BASES:
             app.router.add_post(f"{base}/orders", self._create)
             app.router.add_get(f"{base}/orders", self._list)
@@ -34,19 +34,7 @@ class Api:
             app.router.add_post(f"{base}/orders/{{id}}/refunds", self._refund)
             app.router.add_get(f"{base}/orders/{{id}}/refunds", self._refunds)
 
-    @web.middleware
-    async def _gate(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        if not request.path.startswith(tuple(f"{base}/" for base in BASES)):
-            return await handler(request)
-        try:
-            self._check(request)
-            return await handler(request)
-        except ApiError as refusal:
-            return refusal.response()
-        except web.HTTPException as refusal:
-            return ApiError(refusal.status, "PageNotFound", "Page not found").response()
-
-    def _check(self, request: web.Request) -> None:
+    async def _admit(self, request: web.Request) -> None:
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
         if scheme not in ("Token", "Bearer"):
             raise ApiError(401, "BadAuthToken", "Bad Auth Token")
@@ -60,8 +48,7 @@ class Api:
         self._calls.append(now)
 
     async def _create(self, request: web.Request) -> web.Response:
-        site = self._public_url or f"{request.scheme}://{request.host}"
-        return web.json_response(self._desk.create(await _body(request), site))
+        return web.json_response(self._desk.create(await _body(request), site(request, self._public_url)))
 
     async def _get(self, request: web.Request) -> web.Response:
         return web.json_response(self._desk.get(request.match_info["id"]).object)
@@ -77,7 +64,7 @@ class Api:
         return web.json_response(self._desk.get(request.match_info["id"]).object["refunds"])
 
     async def _list(self, request: web.Request) -> web.Response:
-        self._desk.let_time_pass()
+        self._desk.deadlines.let_time_pass()
         orders = [order for order in self._desk.orders() if _passes(order, request)]
         if request.query.get("sort", "created_at_desc") == "created_at_desc":
             orders.reverse()
@@ -121,13 +108,10 @@ def _whole(given: str) -> int:
 
 async def _body(request: web.Request) -> Json:
     """JSON or a form, as its type says."""
-    raw = await request.text()
     if request.content_type != "application/json":
-        return dict(parse_qsl(raw))
-    try:
-        body = json.loads(raw or "{}")
-    except ValueError as error:
-        raise ApiError(400, "BadRequest", "The body is not JSON") from error
-    if not isinstance(body, dict):
-        raise ApiError(400, "BadRequest", "The body is not an object")
-    return body
+        return dict(parse_qsl(await request.text()))
+    return json_object(await request.read(), lambda why: ApiError(400, "BadRequest", why))
+
+
+def _unrouted(_: web.Request, error: web.HTTPException) -> ApiError:
+    return ApiError(error.status, "PageNotFound", "Page not found")

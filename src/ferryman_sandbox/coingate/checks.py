@@ -5,6 +5,8 @@ from typing import Any
 
 from aiohttp import web
 
+from ferryman_sandbox.payments import Refusal
+
 Json = dict[str, Any]
 
 CURRENCIES = frozenset({"EUR", "USD", "GBP", "PLN", "CZK", "CHF", "SEK", "NOK", "DKK", "HUF", "RON", "TRY"}) | {
@@ -13,7 +15,7 @@ CURRENCIES = frozenset({"EUR", "USD", "GBP", "PLN", "CZK", "CHF", "SEK", "NOK", 
 REFUND_FIELDS = ("amount", "address", "currency_id", "platform_id", "reason", "email", "ledger_account_id")
 
 
-class ApiError(Exception):
+class ApiError(Refusal):
     """A refusal with its HTTP status and the word a client is to tell it by."""
 
     def __init__(self, status: int, reason: str, message: str, errors: tuple[str, ...] = ()) -> None:

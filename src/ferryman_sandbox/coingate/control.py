@@ -3,53 +3,45 @@
 import json
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
+from functools import partial
 from urllib.parse import urlencode
 
 from aiohttp import web
 
-from ferryman_sandbox.coingate.checks import ApiError, Json
+from ferryman_sandbox.coingate.checks import Json
 from ferryman_sandbox.coingate.desk import Desk
+from ferryman_sandbox.coingate.order import Order
 from ferryman_sandbox.emulator import bad_request, read_json
-from ferryman_sandbox.pushes import Pusher
+from ferryman_sandbox.payments import Control, Forgery, Pusher, add_document, answered
 
 
-class Control:
+class AccountControl:
+    """Moves: `pay` ({"how": exact | less | more | late, "coin"?}), `confirm`, `expire`, `decline`, `invalidate`.
+
+    `app` is {"callback_format"?: json | form, "orders_per_hour"?, "calls_per_minute"?}; a limit of 0 is none.
+    """
+
     def __init__(self, desk: Desk, pusher: Pusher) -> None:
         self._desk = desk
         self._pusher = pusher
 
     def add_routes(self, app: web.Application) -> None:
-        app.router.add_get("/__emu/payments", self._payments)
-        app.router.add_post("/__emu/payments/{id}/{move}", self._move)
+        moves: dict[str, Callable[[str, Json], Order]] = {
+            "pay": lambda id_, body: self._desk.pay(id_, str(body.get("how", "exact")), str(body.get("coin", ""))),
+            "confirm": lambda id_, _: self._desk.confirm(id_),
+            "expire": lambda id_, _: self._desk.end(id_, "expired"),
+            "decline": lambda id_, _: self._desk.end(id_, "canceled"),
+            "invalidate": lambda id_, _: self._desk.end(id_, "invalid"),
+        }
+        shown = {name: partial(_shown, move) for name, move in moves.items()}
+        Control(self._pusher, self._payments, shown, self._forgery).add_routes(app)
+        add_document(app, "app", lambda: asdict(self._desk.settings), self._desk.set)
         app.router.add_post("/__emu/refund", self._refund)
         app.router.add_post("/__emu/refunds/{id}/{verdict}", self._mark)
-        app.router.add_get("/__emu/app", self._app)
-        app.router.add_post("/__emu/app", self._change_app)
-        app.router.add_post("/__emu/forge", self._forge)
-        self._pusher.add_routes(app)
 
-    async def _payments(self, request: web.Request) -> web.Response:
-        """Newest first, as the API shows them; `?limit=` cuts the list."""
-        self._desk.let_time_pass()
-        asked = request.query.get("limit", "")
-        orders = self._desk.orders()[::-1][: int(asked) if asked.isdecimal() else None]
-        return web.json_response([order.object for order in orders])
-
-    async def _move(self, request: web.Request) -> web.Response:
-        """`pay` ({"how": exact | less | more | late, "coin"?}), `confirm`, `expire`, `decline`, `invalidate`."""
-        id_, body = request.match_info["id"], await read_json(request)
-        moves: dict[str, Callable[[], Any]] = {
-            "pay": lambda: self._desk.pay(id_, str(body.get("how", "exact")), str(body.get("coin", ""))),
-            "confirm": lambda: self._desk.confirm(id_),
-            "expire": lambda: self._desk.end(id_, "expired"),
-            "decline": lambda: self._desk.end(id_, "canceled"),
-            "invalidate": lambda: self._desk.end(id_, "invalid"),
-        }
-        move = moves.get(request.match_info["move"])
-        if move is None:
-            raise bad_request(f"an order can: {', '.join(moves)}")
-        return _answer(lambda: dict(move().object))
+    def _payments(self) -> list[Json]:
+        self._desk.deadlines.let_time_pass()
+        return [order.object for order in self._desk.orders()[::-1]]
 
     async def _refund(self, request: web.Request) -> web.Response:
         """Made in the dashboard and done at once: {"payment_id", "amount"?}; without an amount, all of it."""
@@ -63,42 +55,29 @@ class Control:
             )
             return self._desk.mark_refund(str(made["id"]), "completed")
 
-        return _answer(refund)
+        return answered(refund)
 
     async def _mark(self, request: web.Request) -> web.Response:
         """`completed` or `rejected`."""
         verdict = request.match_info["verdict"]
         if verdict not in ("completed", "rejected"):
             raise bad_request("a pending refund can be: completed, rejected")
-        return _answer(lambda: self._desk.mark_refund(request.match_info["id"], verdict))
+        return answered(lambda: self._desk.mark_refund(request.match_info["id"], verdict))
 
-    async def _app(self, _: web.Request) -> web.Response:
-        return web.json_response(asdict(self._desk.settings))
-
-    async def _change_app(self, request: web.Request) -> web.Response:
-        """{"callback_format"?: json | form, "orders_per_hour"?, "calls_per_minute"?}; a limit of 0 is none."""
-        try:
-            return web.json_response(self._desk.set(await read_json(request)))
-        except (TypeError, ValueError) as error:
-            raise bad_request(f"app: {error}") from error
-
-    async def _forge(self, request: web.Request) -> web.Response:
-        """{"payment_id"?, "body"?, "form"?}: a callback that somebody else sent, and how the shop answered.
+    def _forgery(self, wish: Json) -> Forgery:
+        """{"payment_id"?, "body"?, "form"?}.
 
         Without a body it claims that the order (default: the newest) was paid, under a token that is not its own.
         """
-        wish, orders = await read_json(request), self._desk.orders()
+        orders = self._desk.orders()
         chosen = next((one for one in orders[::-1] if str(wish.get("payment_id", one.id)) == str(one.id)), None)
         if chosen is None:
             raise bad_request("no such order")
         lie = {name: chosen.object[name] for name in ("id", "order_id", "price_amount", "price_currency")}
         body = wish.get("body", lie | {"status": "paid", "token": "forged-by-somebody-else"})
         text = body if isinstance(body, str) else urlencode(body) if wish.get("form") else json.dumps(body)
-        return web.json_response(await self._pusher.send(text, url=chosen.callback_url))
+        return Forgery(text, url=chosen.callback_url)
 
 
-def _answer(act: Callable[[], Json]) -> web.Response:
-    try:
-        return web.json_response(act())
-    except ApiError as refusal:
-        return refusal.response()
+def _shown(move: Callable[[str, Json], Order], id_: str, body: Json) -> Json:
+    return move(id_, body).object

@@ -11,6 +11,7 @@ import ferryman_sandbox.coingate.checks as checks
 from ferryman_sandbox.coingate.checks import ApiError, Json, invalid_order, not_found
 from ferryman_sandbox.coingate.order import Order, iso, new
 from ferryman_sandbox.coins import COINS, Bill, coins_for, plain
+from ferryman_sandbox.payments import Deadlines
 from ferryman_sandbox.store import Store
 
 HOUR, MINUTE = 3600.0, 60.0
@@ -42,22 +43,21 @@ class Desk:
     now: Callable[[], float]
     announce: Callable[[str, str], Any]
     settings: Settings = field(init=False)
-    _due: dict[int, float] = field(init=False, default_factory=dict)
+    deadlines: Deadlines = field(init=False)
 
     def __post_init__(self) -> None:
         self.settings = Settings(**(self.store.get("settings", "app") or {}))
+        self.deadlines = Deadlines(self.now, self._overdue)
         for order in self.orders():
             self._keep(order)
 
     def forget(self) -> None:
         """The store was emptied."""
-        self._due.clear()
         self.settings = Settings()
 
-    def set(self, given: Json) -> Json:
+    def set(self, given: Json) -> None:
         self.settings.change(given)
         self.store.put("settings", "app", asdict(self.settings))
-        return asdict(self.settings)
 
     # The merchant's side.
 
@@ -81,7 +81,7 @@ class Desk:
         return order.object | {"token": order.token}
 
     def get(self, id_: str | int) -> Order:
-        self.let_time_pass()
+        self.deadlines.let_time_pass()
         document = self.store.get("order", id_)
         if document is None:
             raise not_found()
@@ -202,26 +202,19 @@ class Desk:
         parts = {"less": Decimal("0.5"), "more": Decimal("1.5")}
         return self.receive(id_, order.needed * parts.get(action, Decimal(1)) - Decimal(order.came))
 
-    # Time.
-
-    def let_time_pass(self) -> None:
-        now = self.now()
-        for id_ in [id_ for id_, due_at in self._due.items() if due_at <= now]:
-            order = Order(**(self.store.get("order", id_) or {}))
-            if order.status == "confirming":
-                self._settle(order)
-            else:
-                order.object["status"], order.due_at = "expired", None
-                self._changed(order)
-
-    def next_due(self) -> float | None:
-        return min(self._due.values(), default=None)
-
     def _id_of(self, key: str) -> int:
         document = self.store.get("page", key)
         if document is None:
-            raise KeyError(key)
+            raise not_found()
         return int(document["id"])
+
+    def _overdue(self, id_: str) -> None:
+        order = Order(**(self.store.get("order", id_) or {}))
+        if order.status == "confirming":
+            self._settle(order)
+        else:
+            order.object["status"], order.due_at = "expired", None
+            self._changed(order)
 
     def _count(self, order: Order, coins: Decimal) -> None:
         came = Decimal(order.came) + coins
@@ -257,7 +250,4 @@ class Desk:
 
     def _keep(self, order: Order) -> None:
         self.store.put("order", order.id, asdict(order))
-        if order.due_at is None:
-            self._due.pop(order.id, None)
-        else:
-            self._due[order.id] = order.due_at
+        self.deadlines.set(str(order.id), order.due_at)

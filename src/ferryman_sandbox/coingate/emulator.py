@@ -1,16 +1,13 @@
-"""The emulator put together: one account, its API, invoice page, callbacks, control routes; time passes in a task."""
+"""The emulator put together: one account, its API, invoice page, callbacks, control routes."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from aiohttp import web
-
 from ferryman_sandbox.coingate.api import Api
-from ferryman_sandbox.coingate.control import Control
+from ferryman_sandbox.coingate.control import AccountControl
 from ferryman_sandbox.coingate.desk import Desk
 from ferryman_sandbox.coins import Brand, InvoicePage
-from ferryman_sandbox.emulator import Emulator
-from ferryman_sandbox.pushes import Manners, Pusher
+from ferryman_sandbox.payments import Manners, PaymentEmulator
 
 MINUTE, HOUR = 60.0, 3600.0
 _STEPS = (MINUTE, 5 * MINUTE, 10 * MINUTE, 20 * MINUTE, 30 * MINUTE, HOUR, 5 * HOUR, 24 * HOUR)
@@ -19,47 +16,28 @@ LADDER = tuple(step for step in _STEPS for _ in range(5))
 
 
 @dataclass
-class CoinGateEmulator(Emulator):
+class CoinGateEmulator(PaymentEmulator):
     """One CoinGate account with one API app; a client's base URL is `<server>/v2`, or `<server>/api/v2`.
 
-    Each order has its own callback address. `public_url` is the address of the invoice page when it differs from the
-    address the API was called by.
+    Each order has its own callback address.
     """
 
     token: str = "sandbox-token-of-the-emulated-account"
-    public_url: str | None = None
     desk: Desk = field(init=False)
-    pusher: Pusher = field(init=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        manners = Manners(_headers, LADDER, received=(200, 204), ends=(301, 302, 401, 403))
-        self.pusher = Pusher(self.store, self._now, manners, None)
-        self.desk = Desk(self.store, self._now, self.pusher.announce)
-        Api(self.desk, self.token, self.public_url).add_routes(self.app)
-        InvoicePage(self.desk, Brand("Harbour Coins", "🪙", "#5b5bd6")).add_routes(self.app)
-        Control(self.desk, self.pusher).add_routes(self.app)
-        self.app.on_response_prepare.append(_mark)
-        self.app.cleanup_ctx.append(self._live)
-
-    async def on_time_moved(self) -> None:
-        self.pusher.wake.set()
+        pusher = self.pushing(Manners(_headers, LADDER, received=(200, 204), ends=(301, 302, 401, 403)))
+        self.desk = Desk(self.store, self._now, pusher.announce)
+        api = Api(self.desk, self.token, self.public_url)
+        page = InvoicePage(self.desk, Brand("Harbour Coins", "🪙", "#5b5bd6"))
+        self.open(self.desk.deadlines, api, page, AccountControl(self.desk, pusher))
 
     async def on_reset(self) -> None:
-        self.pusher.forget()
+        await super().on_reset()
         self.desk.forget()
-
-    def _now(self) -> float:
-        return self.clock.now()
-
-    def _live(self, _: web.Application) -> AsyncIterator[None]:
-        return self.pusher.run(self.desk.let_time_pass, self.desk.next_due)
 
 
 def _headers(body: bytes) -> Mapping[str, str]:
     kind = "application/json" if body.startswith(b"{") else "application/x-www-form-urlencoded"
     return {"Content-Type": kind, "User-Agent": "CoinGate-Emulator"}
-
-
-async def _mark(_: web.Request, response: web.StreamResponse) -> None:
-    response.headers["X-Emulator"] = "1"

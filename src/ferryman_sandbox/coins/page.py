@@ -16,6 +16,7 @@ from aiohttp import web
 
 import ferryman_sandbox.coins.texts as texts
 from ferryman_sandbox.coins.rates import COINS
+from ferryman_sandbox.payments import Refusal
 
 HERE = Path(__file__).parent
 PAGE = Template((HERE / "page.html").read_text(encoding="utf-8"))
@@ -56,7 +57,7 @@ class Bill:
 
 class Till(Protocol):
     def bill(self, key: str) -> Bill:
-        """Raises KeyError when there is none. `key` is the last part of the page's address."""
+        """Raises a Refusal when there is none. `key` is the last part of the page's address."""
         ...
 
     def act(self, key: str, action: str, coin: str) -> object:
@@ -81,7 +82,7 @@ class InvoicePage:
         lang = texts.language(request.query.get("lang", ""), request.headers.get("Accept-Language", ""))
         try:
             bill = self._till.bill(request.match_info["id"])
-        except KeyError:
+        except Refusal:
             return self._page(lang, "missing", _verdict("missing", lang, ""), 404)
         return self._page(lang, bill.state, _bill(bill, lang) + _rest(bill, lang))
 
@@ -90,7 +91,7 @@ class InvoicePage:
         key, action, coin = request.match_info["id"], str(form.get("action", "")), str(form.get("coin", ""))
         try:
             bill = self._till.bill(key)
-        except KeyError:
+        except Refusal:
             return await self._show(request)
         if action in bill.actions and (action != "choose" or coin in COINS):
             self._till.act(key, action, coin)

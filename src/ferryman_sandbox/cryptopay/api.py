@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +9,7 @@ from aiohttp import web
 
 from ferryman_sandbox.cryptopay.checks import ASSETS, FIATS, ApiError
 from ferryman_sandbox.cryptopay.till import DOLLARS, Json, Till
+from ferryman_sandbox.payments import json_object, site
 
 
 def sign(token: str, body: bytes) -> str:
@@ -33,7 +33,7 @@ class Api:
                 "name": "Ferryman's till",
                 "payment_processing_bot_username": "CryptoTestnetBot",
             },
-            "createInvoice": lambda given: self._till.create(given, self._site(request)),
+            "createInvoice": lambda given: self._till.create(given, site(request, self._public_url)),
             "getInvoices": lambda given: {"items": self._till.listed(given)},
             "deleteInvoice": self._till.delete,
             "getBalance": lambda _: [{"currency_code": coin, "available": "0", "onhold": "0"} for coin in ASSETS],
@@ -54,18 +54,9 @@ class Api:
         except ApiError as refusal:
             return refusal.response()
 
-    def _site(self, request: web.Request) -> str:
-        return self._public_url or f"{request.scheme}://{request.host}"
-
 
 async def _parameters(request: web.Request) -> Json:
     """From the query, a form or a JSON object, as the caller likes."""
     if request.content_type != "application/json":
         return dict(request.query) | {name: str(value) for name, value in (await request.post()).items()}
-    try:
-        given = json.loads(await request.read() or b"{}")
-    except ValueError as error:
-        raise ApiError(400, "JSON_INVALID") from error
-    if not isinstance(given, dict):
-        raise ApiError(400, "JSON_INVALID")
-    return given
+    return json_object(await request.read(), lambda _: ApiError(400, "JSON_INVALID"))

@@ -5,6 +5,8 @@ from typing import Any
 
 from aiohttp import web
 
+from ferryman_sandbox.payments import Refusal
+
 Json = dict[str, Any]
 
 ASSETS = ("USDT", "TON", "BTC", "ETH", "LTC", "BNB", "TRX", "USDC")
@@ -17,7 +19,7 @@ LONGEST_LIFE = 2_678_400
 LARGEST_PAYLOAD = 4096
 
 
-class ApiError(Exception):
+class ApiError(Refusal):
     """A refusal: an HTTP status that is the error's code too, and its name."""
 
     def __init__(self, status: int, name: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import ferryman_sandbox.cryptopay.checks as checks
 from ferryman_sandbox.cryptopay.checks import ASSETS, ApiError
+from ferryman_sandbox.payments import Deadlines
 from ferryman_sandbox.store import Store
 
 Json = dict[str, Any]
@@ -27,7 +28,7 @@ class Till:
         self._store = store
         self._now = now
         self._announce = announce
-        self._due: dict[str, float] = {}
+        self.deadlines = Deadlines(now, self._overdue)
         for invoice in self.invoices():
             self._keep(invoice)
 
@@ -76,7 +77,7 @@ class Till:
 
     def listed(self, given: Json) -> list[Json]:
         """Newest first; a filter that is not given lets everything through."""
-        self.let_time_pass()
+        self.deadlines.let_time_pass()
         ids = {part.strip() for part in str(given.get("invoice_ids") or "").split(",")} - {""}
         if given.get("status") not in (None, "active", "paid"):
             raise ApiError(400, "STATUS_INVALID")
@@ -97,12 +98,12 @@ class Till:
         invoice = self.get(str(given.get("invoice_id", "")))
         if invoice["status"] != "active":
             raise ApiError(400, "INVOICE_NOT_ACTIVE")
-        self._due.pop(str(invoice["invoice_id"]), None)
+        self.deadlines.set(str(invoice["invoice_id"]), None)
         return self._store.drop("invoice", invoice["invoice_id"])
 
     def get(self, id_: str) -> Json:
         """By its number or by its hash."""
-        self.let_time_pass()
+        self.deadlines.let_time_pass()
         known = self._store.get("hash", id_) or {"invoice_id": id_}
         invoice = self._store.get("invoice", known["invoice_id"])
         if invoice is None:
@@ -133,19 +134,10 @@ class Till:
             raise ApiError(400, "INVOICE_NOT_ACTIVE")
         return self._expire(invoice)
 
-    def let_time_pass(self) -> None:
-        now = self._now()
-        for id_ in [id_ for id_, end in self._due.items() if end <= now]:
-            invoice = self._store.get("invoice", id_)
-            if invoice is not None:
-                self._expire(invoice)
-
-    def next_due(self) -> float | None:
-        return min(self._due.values(), default=None)
-
-    def forget(self) -> None:
-        """The store was emptied."""
-        self._due.clear()
+    def _overdue(self, id_: str) -> None:
+        invoice = self._store.get("invoice", id_)
+        if invoice is not None:
+            self._expire(invoice)
 
     def _expire(self, invoice: Json) -> Json:
         invoice["status"] = "expired"
@@ -161,10 +153,9 @@ class Till:
         id_ = str(invoice["invoice_id"])
         self._store.put("invoice", id_, invoice)
         self._store.put("hash", invoice["hash"], {"invoice_id": id_})
-        if invoice["status"] == "active" and "expiration_date" in invoice:
-            self._due[id_] = datetime.fromisoformat(invoice["expiration_date"]).timestamp()
-        else:
-            self._due.pop(id_, None)
+        is_open = invoice["status"] == "active" and "expiration_date" in invoice
+        end = datetime.fromisoformat(invoice["expiration_date"]).timestamp() if is_open else None
+        self.deadlines.set(id_, end)
 
 
 def price(invoice: Json, coin: str) -> tuple[Decimal, Decimal | None]:

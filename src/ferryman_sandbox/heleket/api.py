@@ -1,7 +1,6 @@
 """The routes under `/v1`: every call is a POST, signed over its exact bytes."""
 
 import hmac
-import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,8 +8,7 @@ from aiohttp import web
 
 from ferryman_sandbox.heleket.desk import Desk
 from ferryman_sandbox.heleket.invoice import ApiError, Invoice, Json, sign
-from ferryman_sandbox.pushes import Pusher
-from ferryman_sandbox.weather import Handler
+from ferryman_sandbox.payments import Pusher, gate, json_object, site
 
 PAGE = 15
 
@@ -24,39 +22,29 @@ class Api:
         self._public_url = public_url
 
     def add_routes(self, app: web.Application) -> None:
-        app.middlewares.append(self._gate)
+        app.middlewares.append(gate(("/v1/",), self._admit, _unrouted))
         app.router.add_post("/v1/payment", self._create)
         app.router.add_post("/v1/payment/info", self._info)
         app.router.add_post("/v1/payment/list", self._list)
         app.router.add_post("/v1/payment/resend", self._resend)
         app.router.add_post("/v1/test-webhook/payment", self._test_webhook)
 
-    @web.middleware
-    async def _gate(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        if not request.path.startswith("/v1/"):
-            return await handler(request)
-        try:
-            given = sign(await request.read(), self._key)
-            if request.headers.get("merchant") != self._merchant:
-                raise ApiError(401, "Unauthorized: the merchant is unknown")
-            if not hmac.compare_digest(given, request.headers.get("sign", "")):
-                raise ApiError(401, "Invalid Sign.")
-            return await handler(request)
-        except ApiError as refusal:
-            return refusal.response()
-        except web.HTTPException as refusal:
-            return ApiError(refusal.status, refusal.reason).response()
+    async def _admit(self, request: web.Request) -> None:
+        given = sign(await request.read(), self._key)
+        if request.headers.get("merchant") != self._merchant:
+            raise ApiError(401, "Unauthorized: the merchant is unknown")
+        if not hmac.compare_digest(given, request.headers.get("sign", "")):
+            raise ApiError(401, "Invalid Sign.")
 
     async def _create(self, request: web.Request) -> web.Response:
-        site = self._public_url or f"{request.scheme}://{request.host}"
-        return _answer(self._desk.create(await _body(request), site).shown())
+        return _answer(self._desk.create(await _body(request), site(request, self._public_url)).shown())
 
     async def _info(self, request: web.Request) -> web.Response:
         return _answer((await self._named(request)).shown())
 
     async def _list(self, request: web.Request) -> web.Response:
         """Newest first, fifteen to a page; the cursor is a parameter of the address."""
-        self._desk.let_time_pass()
+        self._desk.deadlines.let_time_pass()
         body = await _body(request)
         since, until = _seconds(body.get("date_from"), 0.0), _seconds(body.get("date_to"), float("inf"))
         found = [one for one in self._desk.invoices()[::-1] if since <= one.created_at <= until]
@@ -106,13 +94,11 @@ def _answer(result: Any) -> web.Response:
 
 
 async def _body(request: web.Request) -> Json:
-    try:
-        body = json.loads(await request.read() or b"{}")
-    except ValueError as error:
-        raise ApiError(422, "The body is not JSON") from error
-    if not isinstance(body, dict):
-        raise ApiError(422, "The body is not an object")
-    return body
+    return json_object(await request.read(), lambda why: ApiError(422, why))
+
+
+def _unrouted(_: web.Request, error: web.HTTPException) -> ApiError:
+    return ApiError(error.status, error.reason)
 
 
 def _seconds(moment: Any, otherwise: float) -> float:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ferryman_sandbox.coins import COINS, Bill, plain
 from ferryman_sandbox.heleket.invoice import ApiError, Invoice, Json
+from ferryman_sandbox.payments import Deadlines
 from ferryman_sandbox.store import Store
 
 CURRENCIES = frozenset({"USD", "EUR", "RUB", "GBP", "TRY", "KZT", "UAH", "PLN"})
@@ -25,15 +26,12 @@ class Desk:
     store: Store
     now: Callable[[], float]
     announce: Callable[[Invoice], Any]
-    _due: dict[str, float] = field(init=False, default_factory=dict)
+    deadlines: Deadlines = field(init=False)
 
     def __post_init__(self) -> None:
+        self.deadlines = Deadlines(self.now, self._overdue)
         for invoice in self.invoices():
             self._keep(invoice)
-
-    def forget(self) -> None:
-        """The store was emptied."""
-        self._due.clear()
 
     # The merchant's side.
 
@@ -65,7 +63,7 @@ class Desk:
         return invoice
 
     def get(self, uuid_: str) -> Invoice:
-        self.let_time_pass()
+        self.deadlines.let_time_pass()
         document = self.store.get("invoice", uuid_)
         if document is None:
             raise ApiError(404, "Not found")
@@ -116,8 +114,6 @@ class Desk:
     # The page's side.
 
     def bill(self, key: str) -> Bill:
-        if self.store.get("invoice", key) is None:
-            raise KeyError(key)
         return self.get(key).bill()
 
     def act(self, key: str, action: str, coin: str) -> Invoice:
@@ -127,20 +123,13 @@ class Desk:
         parts = {"less": Decimal("0.5"), "more": Decimal("1.5")}
         return self.receive(key, invoice.needed * parts.get(action, Decimal(1)) - Decimal(invoice.came))
 
-    # Time.
-
-    def let_time_pass(self) -> None:
-        now = self.now()
-        for uuid_ in [uuid_ for uuid_, due_at in self._due.items() if due_at <= now]:
-            invoice = Invoice(**(self.store.get("invoice", uuid_) or {}))
-            if invoice.status == "confirm_check":
-                self._settle(invoice)
-            else:
-                invoice.status, invoice.due_at = ("wrong_amount" if Decimal(invoice.came) else "cancel"), None
-                self._changed(invoice)
-
-    def next_due(self) -> float | None:
-        return min(self._due.values(), default=None)
+    def _overdue(self, uuid_: str) -> None:
+        invoice = Invoice(**(self.store.get("invoice", uuid_) or {}))
+        if invoice.status == "confirm_check":
+            self._settle(invoice)
+        else:
+            invoice.status, invoice.due_at = ("wrong_amount" if Decimal(invoice.came) else "cancel"), None
+            self._changed(invoice)
 
     def _open(self, uuid_: str) -> Invoice:
         invoice = self.get(uuid_)
@@ -172,10 +161,7 @@ class Desk:
 
     def _keep(self, invoice: Invoice) -> None:
         self.store.put("invoice", invoice.uuid, asdict(invoice))
-        if invoice.due_at is None:
-            self._due.pop(invoice.uuid, None)
-        else:
-            self._due[invoice.uuid] = invoice.due_at
+        self.deadlines.set(invoice.uuid, invoice.due_at)
 
 
 def _check(body: Json) -> None:

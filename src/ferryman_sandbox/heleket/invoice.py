@@ -11,6 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from ferryman_sandbox.coins import COINS, Bill, coins_for, plain
+from ferryman_sandbox.payments import Refusal
 
 Json = dict[str, Any]
 
@@ -36,7 +37,7 @@ TOLD = (
 )
 
 
-class ApiError(Exception):
+class ApiError(Refusal):
     """A refusal: `state` 1, with a message or with errors by field."""
 
     def __init__(self, status: int, message: str = "", errors: Json | None = None) -> None:

@@ -4,13 +4,19 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from aiohttp import web
+
+from ferryman_sandbox.payments import Refusal
 from ferryman_sandbox.store import Store
 
 Json = dict[str, Any]
 
 
-class Wrong(Exception):
+class Wrong(Refusal):
     """A link or a move that the service refuses; the text is shown."""
+
+    def response(self) -> web.Response:
+        return web.json_response({"error": str(self)}, status=400)
 
 
 @dataclass

@@ -1,36 +1,30 @@
 """The routes under `/v1`: who may call, what is remembered under an Idempotency-Key, how answers look."""
 
-import hashlib
 import hmac
-import json
 from collections.abc import Callable
 from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from ferryman_sandbox.store import Store
+from ferryman_sandbox.payments import Keys, gate, site
 from ferryman_sandbox.stripe.account import Account
 from ferryman_sandbox.stripe.errors import ApiError, invalid
 from ferryman_sandbox.stripe.forms import nested
 from ferryman_sandbox.stripe.records import Json
 from ferryman_sandbox.weather import Handler
 
-KEY_LIFE = 24 * 3600.0
 LONGEST_KEY = 255
 
 
 class Api:
-    def __init__(
-        self, store: Store, now: Callable[[], float], account: Account, secret_key: str, public_url: str | None
-    ) -> None:
-        self._store = store
-        self._now = now
+    def __init__(self, account: Account, keys: Keys, secret_key: str, public_url: str | None) -> None:
         self._account = account
+        self._keys = keys
         self._secret_key = secret_key
         self._public_url = public_url
 
     def add_routes(self, app: web.Application) -> None:
-        app.middlewares.append(self._gate)
+        app.middlewares.append(gate(("/v1/",), self._admit, _unrouted))
         app.router.add_post("/v1/checkout/sessions", self._create_session)
         app.router.add_get("/v1/checkout/sessions", self._list("session", ("payment_intent", "customer", "status")))
         app.router.add_get("/v1/checkout/sessions/{id}", self._session)
@@ -44,24 +38,14 @@ class Api:
         app.router.add_get("/v1/disputes", self._list("dispute", ("payment_intent", "charge")))
         app.router.add_get("/v1/balance", self._balance)
 
-    @web.middleware
-    async def _gate(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Credentials first, then the call; every refusal leaves in the API's own shape."""
-        if not request.path.startswith("/v1/"):
-            return await handler(request)
-        try:
-            given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-            if not hmac.compare_digest(given.encode(), self._secret_key.encode()):
-                raise ApiError(401, "Invalid API Key provided.")
-            return await handler(request)
-        except ApiError as refusal:
-            return refusal.response()
-        except web.HTTPException as refusal:
-            return ApiError(refusal.status, f"Unrecognized request URL ({request.method}: {request.path}).").response()
+    async def _admit(self, request: web.Request) -> None:
+        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if not hmac.compare_digest(given.encode(), self._secret_key.encode()):
+            raise ApiError(401, "Invalid API Key provided.")
 
     async def _create_session(self, request: web.Request) -> web.Response:
-        site = self._public_url or f"{request.scheme}://{request.host}"
-        return await self._once(request, lambda given: self._account.create_session(given, site))
+        address = site(request, self._public_url)
+        return await self._once(request, lambda given: self._account.create_session(given, address))
 
     async def _create_intent(self, request: web.Request) -> web.Response:
         return await self._once(request, self._account.charge_kept)
@@ -88,7 +72,7 @@ class Api:
 
     def _list(self, kind: str, filters: tuple[str, ...]) -> Handler:
         async def show(request: web.Request) -> web.Response:
-            self._account.let_time_pass()
+            self._account.deadlines.let_time_pass()
             given = _query(request)
             page = self._account.records.page(kind, given, filters) | {"url": request.path}
             return web.json_response(self._account.records.expand(page, given))
@@ -101,19 +85,12 @@ class Api:
         key = request.headers.get("Idempotency-Key", "")
         if len(key) > LONGEST_KEY:
             raise invalid("Idempotency-Key", "Idempotency keys are at most 255 characters")
-        print_ = hashlib.sha256(f"{request.path}\n{json.dumps(given, sort_keys=True)}".encode()).hexdigest()
-        kept = self._store.get("idempotency", key) if key else None
-        if kept is not None and self._now() - kept["at"] < KEY_LIFE:
-            if kept["print"] != print_:
-                raise ApiError(
-                    400,
-                    "Keys for idempotent requests can only be used with the same parameters they were first used with.",
-                    kind="idempotency_error",
-                )
+        kept = self._keys.recall(key, request.path, given) if key else None
+        if kept is not None:
             return web.json_response(kept["body"], status=kept["status"], headers={"Idempotent-Replayed": "true"})
         status, body = self._outcome(act, given)
         if key:
-            self._store.put("idempotency", key, {"at": self._now(), "print": print_, "status": status, "body": body})
+            self._keys.remember(key, request.path, given, {"status": status, "body": body})
         return web.json_response(body, status=status)
 
     def _outcome(self, act: Callable[[Json], Json], given: Json) -> tuple[int, Json]:
@@ -123,6 +100,18 @@ class Api:
             if refusal.error["type"] != "card_error":
                 raise
             return refusal.status, {"error": refusal.error}
+
+
+def reused() -> ApiError:
+    return ApiError(
+        400,
+        "Keys for idempotent requests can only be used with the same parameters they were first used with.",
+        kind="idempotency_error",
+    )
+
+
+def _unrouted(request: web.Request, error: web.HTTPException) -> ApiError:
+    return ApiError(error.status, f"Unrecognized request URL ({request.method}: {request.path}).")
 
 
 def _query(request: web.Request) -> Json:

@@ -1,58 +1,42 @@
 """The control API under `/__emu/`: what payer, bank or the merchant's dashboard could do, and bad luck."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Iterable
 
 from aiohttp import web
 
 from ferryman_sandbox.emulator import bad_request, read_json
-from ferryman_sandbox.pushes import Pusher
+from ferryman_sandbox.payments import Control, Forgery, Pusher, answered
 from ferryman_sandbox.stripe.account import DECLINES, OFF_SESSION_DECLINES, Account
-from ferryman_sandbox.stripe.errors import ApiError
 from ferryman_sandbox.stripe.records import Json
 
 
-class Control:
+class AccountControl:
+    """Moves: `pay`, `wait`, `refuse` and `decline` ({"reason"}), `expire`, `dispute`; Account says what they mean."""
+
     def __init__(self, account: Account, pusher: Pusher) -> None:
         self._account = account
         self._pusher = pusher
 
     def add_routes(self, app: web.Application) -> None:
-        app.router.add_get("/__emu/payments", self._payments)
-        app.router.add_post("/__emu/payments/{id}/{move}", self._move)
+        moves = {
+            "pay": lambda id_, _: self._account.pay(id_),
+            "wait": lambda id_, _: self._account.wait(id_),
+            "refuse": lambda id_, body: self._account.refuse(id_, _reason(body)),
+            "decline": lambda id_, body: self._account.decline(id_, _reason(body)),
+            "expire": lambda id_, _: self._account.expire(id_),
+            "dispute": lambda id_, _: self._account.dispute(id_),
+        }
+        Control(self._pusher, self._sessions, moves, self._forgery).add_routes(app)
         app.router.add_post("/__emu/cards/{id}", self._card)
         app.router.add_post("/__emu/refund", self._refund)
         app.router.add_post("/__emu/refunds", self._refunds)
         app.router.add_post("/__emu/refunds/{id}/{verdict}", self._settle_refund)
         app.router.add_post("/__emu/disputes/{id}/{verdict}", self._close_dispute)
-        app.router.add_post("/__emu/forge", self._forge)
-        self._pusher.add_routes(app)
 
-    async def _payments(self, request: web.Request) -> web.Response:
-        """Sessions, newest first, as the API shows them; `?limit=` cuts the list."""
-        self._account.let_time_pass()
-        asked = request.query.get("limit", "")
-        sessions = list(self._account.records.all("session"))
-        return web.json_response(sessions[: int(asked) if asked.isdecimal() else None])
-
-    async def _move(self, request: web.Request) -> web.Response:
-        """`pay`, `wait`, `refuse` and `decline` ({"reason"}), `expire`, `dispute`; see Account for what they mean."""
-        id_, body = request.match_info["id"], await read_json(request)
-        reason = body.get("reason", "generic_decline")
-        if reason not in DECLINES:
-            raise bad_request(f"reason must be one of {', '.join(DECLINES)}")
-        moves: dict[str, Callable[[], Json]] = {
-            "pay": lambda: self._account.pay(id_),
-            "wait": lambda: self._account.wait(id_),
-            "refuse": lambda: self._account.refuse(id_, reason),
-            "decline": lambda: self._account.decline(id_, reason),
-            "expire": lambda: self._account.expire(id_),
-            "dispute": lambda: self._account.dispute(id_),
-        }
-        move = moves.get(request.match_info["move"])
-        if move is None:
-            raise bad_request(f"a payment can: {', '.join(moves)}")
-        return _answer(move)
+    def _sessions(self) -> Iterable[Json]:
+        self._account.deadlines.let_time_pass()
+        return self._account.records.all("session")
 
     async def _card(self, request: web.Request) -> web.Response:
         """{"declines": reason}: from now on a kept card declines; "" = it pays again."""
@@ -64,7 +48,7 @@ class Control:
             self._account.doom(request.match_info["id"], reason)
             return {"declines": reason}
 
-        return _answer(doom)
+        return answered(doom)
 
     async def _refund(self, request: web.Request) -> web.Response:
         """A refund made by hand in the dashboard: {"payment_id", "amount"? in minor units}; without one, all of it."""
@@ -75,7 +59,7 @@ class Control:
             given = {"payment_intent": session["payment_intent"]}
             return self._account.refund(given | ({"amount": str(body["amount"])} if "amount" in body else {}))
 
-        return _answer(refund)
+        return answered(refund)
 
     async def _refunds(self, request: web.Request) -> web.Response:
         """{"slow": true}: new refunds wait to be decided."""
@@ -88,25 +72,23 @@ class Control:
         verdict = request.match_info["verdict"]
         if verdict not in ("succeed", "fail"):
             raise bad_request("a pending refund can: succeed, fail")
-        return _answer(lambda: self._account.settle_refund(request.match_info["id"], verdict == "fail"))
+        return answered(lambda: self._account.settle_refund(request.match_info["id"], verdict == "fail"))
 
     async def _close_dispute(self, request: web.Request) -> web.Response:
         """`win` or `lose`."""
         verdict = request.match_info["verdict"]
         if verdict not in ("win", "lose"):
             raise bad_request("a dispute can: win, lose")
-        return _answer(lambda: self._account.close_dispute(request.match_info["id"], verdict == "win"))
+        return answered(lambda: self._account.close_dispute(request.match_info["id"], verdict == "win"))
 
-    async def _forge(self, request: web.Request) -> web.Response:
-        """{"body"?, "headers"?, "payment_id"?}: a webhook that somebody else sent, and how the shop answered.
+    def _forgery(self, wish: Json) -> Forgery:
+        """{"body"?, "headers"?, "payment_id"?}.
 
         Without a body it claims that `payment_id` (default: the newest session) was paid; without headers it carries a
         signature by the wrong secret.
         """
-        wish = await read_json(request)
         text = json.dumps(wish["body"]) if "body" in wish else self._lie(wish.get("payment_id"))
-        headers = wish.get("headers", {"Stripe-Signature": f"t=1700000000,v1={'0' * 64}"})
-        return web.json_response(await self._pusher.send(text, headers=headers))
+        return Forgery(text, wish.get("headers", {"Stripe-Signature": f"t=1700000000,v1={'0' * 64}"}))
 
     def _lie(self, id_: object) -> str:
         sessions = self._account.records.all("session")
@@ -115,8 +97,8 @@ class Control:
         return self._account.event("checkout.session.completed", chosen | paid)
 
 
-def _answer(act: Callable[[], Json]) -> web.Response:
-    try:
-        return web.json_response(act())
-    except ApiError as refusal:
-        return refusal.response()
+def _reason(body: Json) -> str:
+    reason = body.get("reason", "generic_decline")
+    if reason not in DECLINES:
+        raise bad_request(f"reason must be one of {', '.join(DECLINES)}")
+    return str(reason)

@@ -4,8 +4,10 @@ from typing import Any
 
 from aiohttp import web
 
+from ferryman_sandbox.payments import Refusal
 
-class ApiError(Exception):
+
+class ApiError(Refusal):
     """A refusal: HTTP status, type (`kind`) and `code` as the API has them; `more` goes into the error object."""
 
     def __init__(

@@ -62,9 +62,6 @@ class TelegramEmulator(Emulator):
         self.app.cleanup_ctx.append(self._sender.run)
         self.app.on_shutdown.append(self._let_waiters_go)
 
-    def _now(self) -> float:
-        return self.clock.now()  # not `self.clock.now` itself: a reset puts a new clock in place
-
     async def on_time_moved(self) -> None:
         self.cloud.stars.renew_due()
         self.cloud.world.ring_all()

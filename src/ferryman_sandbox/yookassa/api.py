@@ -11,10 +11,8 @@ from typing import Any
 from aiohttp import web
 
 import ferryman_sandbox.yookassa.checks as checks
-from ferryman_sandbox.pushes import Pusher
-from ferryman_sandbox.weather import Handler
+from ferryman_sandbox.payments import Keys, Pusher, gate, json_object, site
 from ferryman_sandbox.yookassa.errors import ApiError, invalid
-from ferryman_sandbox.yookassa.idempotence import Keys
 from ferryman_sandbox.yookassa.notifications import BEFORE_ANSWER
 from ferryman_sandbox.yookassa.payment import Json
 from ferryman_sandbox.yookassa.shop import Shop
@@ -36,7 +34,7 @@ class Api:
         self._public_url = public_url
 
     def add_routes(self, app: web.Application) -> None:
-        app.middlewares.append(self._gate)
+        app.middlewares.append(gate(("/v3/",), self._admit, _unrouted))
         app.router.add_post("/v3/payments", self._create)
         app.router.add_get("/v3/payments", self._list_payments)
         app.router.add_get("/v3/payments/{id}", self._get)
@@ -47,25 +45,12 @@ class Api:
         app.router.add_get("/v3/refunds/{id}", self._get_refund)
         app.router.add_get("/v3/me", self._me)
 
-    @web.middleware
-    async def _gate(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Credentials first, then the call; every refusal leaves in the API's own shape."""
-        if not request.path.startswith("/v3/"):
-            return await handler(request)
-        try:
-            self._check_credentials(request)
-            return await handler(request)
-        except ApiError as refusal:
-            return refusal.response()
-        except web.HTTPException as refusal:
-            return ApiError(refusal.status, f"{request.method} {request.path}: {refusal.reason}").response()
-
     async def _create(self, request: web.Request) -> web.Response:
         key, body = await self._key_and_body(request)
         first = self._keys.recall(key, request.path, body)
         if first is not None:
             return web.json_response(first)
-        payment = self._shop.create(body, self._public_url or f"{request.scheme}://{request.host}")
+        payment = self._shop.create(body, site(request, self._public_url))
         answer = json.loads(json.dumps(payment.object))
         self._keys.remember(key, request.path, body, answer)
         if self._pusher.disturbance.mode == BEFORE_ANSWER and payment.status == "pending":
@@ -89,7 +74,7 @@ class Api:
         return web.json_response(self._shop.get_refund(request.match_info["id"]))
 
     async def _list_payments(self, request: web.Request) -> web.Response:
-        self._shop.let_time_pass()
+        self._shop.deadlines.let_time_pass()
         return _page(request, [payment.object for payment in self._shop.payments()])
 
     async def _list_refunds(self, request: web.Request) -> web.Response:
@@ -114,15 +99,9 @@ class Api:
         if raw and request.content_type != "application/json":
             raise ApiError(415, "Content-Type must be application/json")
         key = checks.key(request.headers.get("Idempotence-Key"))
-        try:
-            body = json.loads(raw or b"{}")
-        except ValueError as error:
-            raise invalid("body", f"the body is not JSON: {error}") from error
-        if not isinstance(body, dict):
-            raise invalid("body", "the body must be a JSON object")
-        return key, body
+        return key, json_object(raw, lambda why: invalid("body", why))
 
-    def _check_credentials(self, request: web.Request) -> None:
+    async def _admit(self, request: web.Request) -> None:
         scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
         try:
             given = base64.b64decode(encoded, validate=True)
@@ -131,6 +110,14 @@ class Api:
         wanted = f"{self._shop.shop_id}:{self._secret_key}".encode()
         if scheme.lower() != "basic" or not hmac.compare_digest(given, wanted):
             raise ApiError(401, "Error in shopId or secret key. Check their validity.")
+
+
+def duplicated() -> ApiError:
+    return invalid("Idempotence-Key", "Idempotence key duplicated")
+
+
+def _unrouted(request: web.Request, error: web.HTTPException) -> ApiError:
+    return ApiError(error.status, f"{request.method} {request.path}: {error.reason}")
 
 
 def _page(request: web.Request, newest_first: list[Json]) -> web.Response:

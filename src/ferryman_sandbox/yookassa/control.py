@@ -1,58 +1,42 @@
 """The control API under `/__emu/`: what payer, bank or merchant's cabinet could do, and bad luck."""
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 from aiohttp import web
 
-from ferryman_sandbox.emulator import bad_request, limit, read_json
-from ferryman_sandbox.pushes import Pusher
+from ferryman_sandbox.emulator import bad_request, read_json
+from ferryman_sandbox.payments import Control, Forgery, Pusher, answered
 from ferryman_sandbox.store import Store
-from ferryman_sandbox.yookassa.errors import ApiError
 from ferryman_sandbox.yookassa.payment import PAYER_REASONS, Json
 from ferryman_sandbox.yookassa.shop import Shop
 
 
-class Control:
+class ShopControl:
+    """Moves: `pay`, `decline` ({"reason"}), `expire`, or `wait`: paid, yet only held, whatever the shop asked."""
+
     def __init__(self, store: Store, shop: Shop, pusher: Pusher) -> None:
         self._store = store
         self._shop = shop
         self._pusher = pusher
 
     def add_routes(self, app: web.Application) -> None:
-        app.router.add_get("/__emu/payments", self._payments)
-        app.router.add_post("/__emu/payments/{id}/{move}", self._move)
+        moves = {
+            "pay": lambda id_, body: self._shop.pay(id_, body.get("method", "")).object,
+            "decline": lambda id_, body: self._shop.decline(id_, _reason(body)).object,
+            "expire": lambda id_, _: self._shop.expire(id_).object,
+            "wait": lambda id_, body: self._shop.pay(id_, body.get("method", ""), capture=False).object,
+        }
+        settings = (self._settings, self._change_settings)
+        Control(self._pusher, self._payments, moves, self._forgery, settings).add_routes(app)
         app.router.add_post("/__emu/refund", self._refund)
         app.router.add_post("/__emu/refunds/{id}/{verdict}", self._settle_refund)
         app.router.add_post("/__emu/methods/{id}/revoke", self._revoke)
-        app.router.add_post("/__emu/forge", self._forge)
-        app.router.add_get("/__emu/settings", self._settings)
-        app.router.add_post("/__emu/settings", self._change_settings)
-        self._pusher.add_routes(app, settings=False)
 
-    async def _payments(self, request: web.Request) -> web.Response:
-        """Newest first, as the API shows them; `?limit=` cuts the list."""
-        self._shop.let_time_pass()
-        return web.json_response([payment.object for payment in self._shop.payments()[: limit(request)]])
-
-    async def _move(self, request: web.Request) -> web.Response:
-        """`pay`, `decline` ({"reason"}), `expire`, or `wait`: paid, yet only held, whatever the shop asked."""
-        id_, body = request.match_info["id"], await read_json(request)
-        reason = body.get("reason", "general_decline")
-        if reason not in PAYER_REASONS:
-            raise bad_request(f"reason must be one of {', '.join(PAYER_REASONS)}")
-        moves: dict[str, Callable[[], Any]] = {
-            "pay": lambda: self._shop.pay(id_, body.get("method", "")),
-            "decline": lambda: self._shop.decline(id_, reason),
-            "expire": lambda: self._shop.expire(id_),
-            "wait": lambda: self._shop.pay(id_, body.get("method", ""), capture=False),
-        }
-        move = moves.get(request.match_info["move"])
-        if move is None:
-            raise bad_request(f"a payment can: {', '.join(moves)}")
-        return _answer(lambda: move().object)
+    def _payments(self) -> list[Json]:
+        self._shop.deadlines.let_time_pass()
+        return [payment.object for payment in self._shop.payments()]
 
     async def _refund(self, request: web.Request) -> web.Response:
         """A refund made by hand in the cabinet: {"payment_id", "amount"?}; without an amount, all that is left."""
@@ -64,7 +48,7 @@ class Control:
             amount = value if isinstance(value, dict) else {"value": value, "currency": self._shop.currency}
             return self._shop.refund({"payment_id": payment.id, "amount": amount})
 
-        return _answer(refund)
+        return answered(refund)
 
     async def _settle_refund(self, request: web.Request) -> web.Response:
         """`succeed`, or `cancel` with {"reason"}."""
@@ -72,21 +56,19 @@ class Control:
         if verdict not in ("succeed", "cancel"):
             raise bad_request("a pending refund can: succeed, cancel")
         reason = str(body.get("reason", "general_decline")) if verdict == "cancel" else ""
-        return _answer(lambda: self._shop.settle_refund(request.match_info["id"], reason))
+        return answered(lambda: self._shop.settle_refund(request.match_info["id"], reason))
 
     async def _revoke(self, request: web.Request) -> web.Response:
         """The payer withdraws the permission to charge a saved method."""
-        return _answer(lambda: self._shop.revoke_method(request.match_info["id"]))
+        return answered(lambda: self._shop.revoke_method(request.match_info["id"]))
 
-    async def _forge(self, request: web.Request) -> web.Response:
-        """{"body"?, "headers"?, "payment_id"?}: a notification nobody's bank sent, and how the shop answered.
+    def _forgery(self, wish: Json) -> Forgery:
+        """{"body"?, "headers"?, "payment_id"?}.
 
         Without a body it claims that `payment_id` (default: the newest payment) was paid.
         """
-        wish = await read_json(request)
         body = wish["body"] if "body" in wish else self._lie(wish.get("payment_id"))
-        delivery = await self._pusher.send(json.dumps(body), headers=wish.get("headers") or {})
-        return web.json_response(self._pusher.shown(delivery))
+        return Forgery(json.dumps(body), wish.get("headers"))
 
     def _lie(self, id_: str | None) -> Json:
         payments = self._shop.payments()
@@ -97,22 +79,18 @@ class Control:
             "object": chosen | {"status": "succeeded", "paid": True},
         }
 
-    async def _settings(self, _: web.Request) -> web.Response:
-        return web.json_response({"notify_url": self._pusher.notify_url} | asdict(self._shop.settings))
+    def _settings(self) -> Json:
+        return {"notify_url": self._pusher.notify_url} | asdict(self._shop.settings)
 
-    async def _change_settings(self, request: web.Request) -> web.Response:
-        try:
-            given = dict(await read_json(request))
-            url = str(given.pop("notify_url", self._pusher.notify_url))
-            self._shop.settings.change(self._store, given)
-        except (TypeError, ValueError) as error:
-            raise bad_request(f"settings: {error}") from error
+    def _change_settings(self, given: Any) -> None:
+        changes = dict(given)
+        url = str(changes.pop("notify_url", self._pusher.notify_url))
+        self._shop.settings.change(self._store, changes)
         self._pusher.point_at(url)
-        return await self._settings(request)
 
 
-def _answer(act: Callable[[], Json]) -> web.Response:
-    try:
-        return web.json_response(act())
-    except ApiError as refusal:
-        return refusal.response()
+def _reason(body: Json) -> str:
+    reason = body.get("reason", "general_decline")
+    if reason not in PAYER_REASONS:
+        raise bad_request(f"reason must be one of {', '.join(PAYER_REASONS)}")
+    return str(reason)

@@ -5,6 +5,8 @@ from typing import Any
 
 from aiohttp import web
 
+from ferryman_sandbox.payments import Refusal
+
 CODES = {
     400: "invalid_request",
     401: "invalid_credentials",
@@ -18,7 +20,7 @@ CODES = {
 }
 
 
-class ApiError(Exception):
+class ApiError(Refusal):
     """A refusal with its HTTP status; `parameter` names the offending field."""
 
     def __init__(self, status: int, description: str, parameter: str = "") -> None:

@@ -1,4 +1,4 @@
-"""How the shop is notified: `pushes` in YooKassa's manner.
+"""How the shop is notified: `payments.pushes` in YooKassa's manner.
 
 The real service publishes no spacing; this ladder is ours, for 24 hours. Only HTTP 200 counts as received, body and
 headers are ignored, redirects are not followed, nothing is signed. One mode more than there: with `before_answer` they
@@ -8,7 +8,7 @@ reach the shop before its own create call is answered, the payment being paid on
 import json
 from collections.abc import Callable
 
-from ferryman_sandbox.pushes import MODES, Manners
+from ferryman_sandbox.payments import MODES, Manners
 from ferryman_sandbox.yookassa.payment import Json
 
 LADDER = (5.0, 15.0, 60.0, 300.0, 900.0, 3600.0)

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import ferryman_sandbox.yookassa.checks as checks
+from ferryman_sandbox.payments import Deadlines
 from ferryman_sandbox.store import Store
 from ferryman_sandbox.yookassa.errors import ApiError, invalid
 from ferryman_sandbox.yookassa.payment import (
@@ -36,7 +37,7 @@ class Shop:
         self._store = store
         self._now = now
         self._announce = announce
-        self._due: dict[str, float] = {}
+        self.deadlines = Deadlines(now, self._overdue)
         self.settings = settings
         self.shop_id = shop_id
         self.currency = currency
@@ -57,7 +58,7 @@ class Shop:
         return payment
 
     def get(self, id_: str) -> Payment:
-        self.let_time_pass()
+        self.deadlines.let_time_pass()
         document = self._store.get("payment", id_)
         if document is None:
             raise ApiError(404, "Payment doesn't exist or access denied", "payment_id")
@@ -163,21 +164,10 @@ class Shop:
             self._announce("refund.succeeded", refund)
         return refund
 
-    # ---- time
-
-    def let_time_pass(self) -> None:
-        now = self._now()
-        for id_ in [id_ for id_, due_at in self._due.items() if due_at <= now]:
-            document = self._store.get("payment", id_)
-            if document is not None:
-                self._expire(Payment(**document))
-
-    def next_due(self) -> float | None:
-        return min(self._due.values(), default=None)
-
-    def forget(self) -> None:
-        """The store was emptied."""
-        self._due.clear()
+    def _overdue(self, id_: str) -> None:
+        document = self._store.get("payment", id_)
+        if document is not None:
+            self._expire(Payment(**document))
 
     def _build(self, body: Json, site: str) -> Payment:
         now, id_ = self._now(), new_id()
@@ -245,14 +235,11 @@ class Shop:
 
     def _keep(self, payment: Payment) -> None:
         self._store.put("payment", payment.id, payment.document())
-        if payment.due_at is None:
-            self._due.pop(payment.id, None)
-        else:
-            self._due[payment.id] = payment.due_at
+        self.deadlines.set(payment.id, payment.due_at)
 
     def _forget(self, payment: Payment) -> None:
         self._store.drop("payment", payment.id)
-        self._due.pop(payment.id, None)
+        self.deadlines.set(payment.id, None)
 
 
 def _confirmation(asked: Json, page: str) -> Json:

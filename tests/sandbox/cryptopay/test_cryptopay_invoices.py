@@ -132,8 +132,8 @@ async def test_a_restarted_emulator_still_lets_time_run_out(tmp_path: Path) -> N
     first = CryptoPayEmulator(store)
     invoice = first.till.create({"currency_type": "fiat", "fiat": "RUB", "amount": "1", "expires_in": 60}, "http://x")
     second = CryptoPayEmulator(store)
-    assert second.till.next_due() == pytest.approx(second.clock.now() + 60, abs=30)
+    assert second.till.deadlines.next() == pytest.approx(second.clock.now() + 60, abs=30)
     second.clock.advance(61)
     assert second.till.get(str(invoice["invoice_id"]))["status"] == "expired"
-    assert second.till.next_due() is None
+    assert second.till.deadlines.next() is None
     store.close()

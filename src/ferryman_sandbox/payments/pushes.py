@@ -11,9 +11,6 @@ What happens on the way is set by a Disturbance:
 | `reorder`       | wait until a later one was sent, `seconds` (default 5) at most         |
 
 A service may know other modes as well.
-
-Control routes: `GET /__emu/deliveries`, `POST /__emu/deliveries/{n}/resend`, `GET/POST /__emu/webhooks` (a
-Disturbance), `GET/POST /__emu/settings` ({"notify_url"}).
 """
 
 import asyncio
@@ -24,9 +21,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import aiohttp
-from aiohttp import web
 
-from ferryman_sandbox.emulator import bad_request, limit, read_json
 from ferryman_sandbox.store import Store
 
 ANSWER_TIMEOUT = aiohttp.ClientTimeout(total=10)
@@ -44,14 +39,6 @@ class Disturbance:
     mode: str = "normal"
     seconds: float = 0.0
     times: int = 1
-
-    @classmethod
-    def from_json(cls, spec: Any, modes: tuple[str, ...]) -> "Disturbance":
-        """Raises TypeError or ValueError that names what is wrong."""
-        disturbance = cls(**spec)
-        if disturbance.mode not in modes:
-            raise ValueError(f"mode must be one of {', '.join(modes)}")
-        return disturbance
 
     def take(self) -> str:
         """The mode for one webhook, used up by one."""
@@ -215,8 +202,24 @@ class Pusher:
         self._store.put("delivery", delivery["n"], delivery)
         return delivery
 
+    async def resend(self, n: str) -> Json | None:
+        """An attempt of the log once more; None when there is none."""
+        delivery = self._store.get("delivery", n)
+        return None if delivery is None else await self.send(delivery["body"], url=delivery["own_url"])
+
+    def deliveries(self) -> list[Json]:
+        """Newest first, as the log tells of them."""
+        return [self.shown(delivery) for _, delivery in self._store.all("delivery")][::-1]
+
     def shown(self, delivery: Json) -> Json:
         return self._manners.shown(delivery)
+
+    def disturb(self, spec: Any) -> None:
+        """Raises TypeError or ValueError that names what is wrong."""
+        disturbance = Disturbance(**spec)
+        if disturbance.mode not in self._manners.modes:
+            raise ValueError(f"mode must be one of {', '.join(self._manners.modes)}")
+        self.disturbance = disturbance
 
     def forget(self) -> None:
         """The store was emptied."""
@@ -263,47 +266,6 @@ class Pusher:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(nap):
                     await self.wake.wait()
-
-    def add_routes(self, app: web.Application, *, settings: bool = True) -> None:
-        """Without `settings` the address is told among others, by routes of the emulator's own."""
-        app.router.add_get("/__emu/deliveries", self._deliveries)
-        app.router.add_post("/__emu/deliveries/{n}/resend", self._resend)
-        app.router.add_get("/__emu/webhooks", self._disturbed)
-        app.router.add_post("/__emu/webhooks", self._disturb)
-        if settings:
-            app.router.add_get("/__emu/settings", self._settings)
-            app.router.add_post("/__emu/settings", self._change_settings)
-
-    async def _deliveries(self, request: web.Request) -> web.Response:
-        """Every attempt with the shop's answer, newest first; `?limit=` cuts the list."""
-        found = [delivery for _, delivery in self._store.all("delivery")][::-1]
-        return web.json_response([self.shown(delivery) for delivery in found[: limit(request)]])
-
-    async def _resend(self, request: web.Request) -> web.Response:
-        delivery = self._store.get("delivery", request.match_info["n"])
-        if delivery is None:
-            raise web.HTTPNotFound(text="no such delivery")
-        return web.json_response(self.shown(await self.send(delivery["body"], url=delivery["own_url"])))
-
-    async def _disturbed(self, _: web.Request) -> web.Response:
-        return web.json_response(asdict(self.disturbance))
-
-    async def _disturb(self, request: web.Request) -> web.Response:
-        try:
-            self.disturbance = Disturbance.from_json(await read_json(request), self._manners.modes)
-        except (TypeError, ValueError) as error:
-            raise bad_request(f"webhooks: {error}") from error
-        return web.json_response(asdict(self.disturbance))
-
-    async def _settings(self, _: web.Request) -> web.Response:
-        return web.json_response({"notify_url": self.notify_url})
-
-    async def _change_settings(self, request: web.Request) -> web.Response:
-        given = await read_json(request)
-        if not isinstance(given, dict) or set(given) != {"notify_url"} or not isinstance(given["notify_url"], str):
-            raise bad_request('settings: give {"notify_url": "http://127.0.0.1:…"}, "" for nowhere')
-        self.point_at(given["notify_url"])
-        return await self._settings(request)
 
 
 async def _post(
