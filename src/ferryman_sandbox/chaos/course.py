@@ -13,17 +13,17 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 
 import ferryman_sandbox.chaos.reckoning as reckoning
 import ferryman_sandbox.chaos.sky as sky
+from ferryman_sandbox.chaos.counter import counters, prepare
 from ferryman_sandbox.chaos.person import Person
 from ferryman_sandbox.chaos.processes import Keeper, Processes
 from ferryman_sandbox.chaos.script import APART, STEPS, Errand, Script, written
 from ferryman_sandbox.chaos.table import Outcome, lines
-from ferryman_sandbox.chaos.ways import Way, ways_of
+from ferryman_sandbox.chaos.ways import ways_of
 from ferryman_sandbox.world import World, WorldError
 from ferryman_sandbox.world.patience import whenever
 from ferryman_sandbox.world.product import installed_command, stop_databases
@@ -78,22 +78,28 @@ class Chaos:
             self._product(world) as product,
         ):
             ways = ways_of(http, world.announced)
+            own = counters(product.command, ways)
             over = sky.skies(ways, world.announced)
-            script = written(self.purchases, self.seed, list(ways), over, self.steps, self.verbs)
+            script = written(self.purchases, self.seed, [*ways, *own], over, self.steps, self.verbs)
             for verb, keeper in product.keepers.items():
                 keeper.blows.extend(script.blows[verb])
-            await product.apply(world.recipe)
+            await product.command("apply", str(world.recipe))
+            await prepare(own, script.people, spare=len(STEPS))
             await product.start()
             weather = sky.Weather(http, world.announced, over)
             began = time.monotonic()
             self.phase = "storm"
-            await self._storm(script, world.announced, http, ways, weather, product)
+            self.people = [
+                Person(dict(world.announced), http, ways, f"Person {n}", counters=own)
+                for n in range(len(script.people))
+            ]
+            await self._storm(script, [*ways, *own], weather, product)
             never_reached = [step for steps in product.left.values() for step in steps if step]
             self.phase = "the weather clears"
             await weather.clear()
             await product.calm()
             stormed = time.monotonic()
-            counting = reckoning.Counting(world.announced, http, ways, self.people, product.given_up)
+            counting = reckoning.Counting(world.announced, http, {**ways, **own}, self.people, product.given_up)
             left = await self._rest(counting)
             seconds = {"storm": stormed - began, "coming to rest": time.monotonic() - stormed}
             return await self._outcome(counting, product, weather, never_reached, left, seconds)
@@ -112,24 +118,15 @@ class Chaos:
             await product.stop()
             await asyncio.to_thread(stop_databases, Path(environment["FERRYMAN_DATA_DIR"]))
 
-    async def _storm(
-        self,
-        script: Script,
-        site: Mapping[str, Any],
-        http: aiohttp.ClientSession,
-        ways: dict[str, Way],
-        weather: sky.Weather,
-        product: Processes,
-    ) -> None:
+    async def _storm(self, script: Script, ways: Sequence[str], weather: sky.Weather, product: Processes) -> None:
         """Until everybody has bought everything, and every blow was dealt."""
         blowing = asyncio.create_task(weather.blow(script.gusts, lambda: self.paid))
         try:
-            self.people = [Person(dict(site), http, ways, f"Person {n}") for n in range(len(script.people))]
             room = asyncio.Semaphore(AT_ONCE)
             async with asyncio.TaskGroup() as crowd:
                 for person, errands in zip(self.people, script.people, strict=True):
                     crowd.create_task(_in(room, partial(person.live, errands)))
-            await self._encore(product, list(ways))
+            await self._encore(product, ways)
             await blowing
         except* WorldError as errors:
             raise WorldError("; ".join(str(error) for error in errors.exceptions)) from errors

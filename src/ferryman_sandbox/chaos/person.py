@@ -4,13 +4,14 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import aiohttp
 
+import ferryman_sandbox.chaos.said as said
 from ferryman_sandbox.chaos.script import Errand
 from ferryman_sandbox.chaos.ways import Way
 from ferryman_sandbox.world.wreck import WorldError
@@ -23,7 +24,6 @@ PATIENCE = 400.0
 IMPATIENCE = 7.0
 # Somebody else's server in trouble: look again soon, and not for ever.
 PAGE_PAUSE, PAGE_TRIES = 1.0, 30
-ORDER = re.compile(r"Order ([A-Za-z0-9_-]{6,})")
 
 
 @dataclass(frozen=True)
@@ -36,18 +36,27 @@ class Paid:
     at: float
 
 
+class Counter(Protocol):
+    """Where one buys without a pay page."""
+
+    async def buy(self, person: "Person", errand: Errand) -> Paid: ...
+
+
 @dataclass
 class Person:
-    """`site` are the world's addresses, `ways` how one can pay there. `refused` are orders the bank did not pay."""
+    """`site` are the world's addresses, `ways` and `counters` how one can pay there, by the provider's name. `refused`
+    are orders the bank did not pay, `codes` how many gift codes were accepted."""
 
     site: Json
     http: aiohttp.ClientSession
-    ways: dict[str, Way]
+    ways: Mapping[str, Way]
     name: str
     id: int = 0
+    counters: Mapping[str, Counter] = field(default_factory=dict)
     paid: list[Paid] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     presses: int = 0
+    codes: int = 0
     _since: int = 0
     _pages: set[str] = field(default_factory=set)
 
@@ -65,14 +74,17 @@ class Person:
 
     async def run(self, errand: Errand) -> None:
         """One purchase, in the manner that the errand says."""
+        if errand.way in self.counters:
+            self.paid.append(await self.counters[errand.way].buy(self, errand))
+            return
         way = self.ways[errand.way]
         if errand.manner == "forgets":
-            await self._order(way, hasty=False)
+            await self.order(way, hasty=False)
         if errand.manner == "declined":
-            page, order = await self._order(way, hasty=False)
+            page, order = await self.order(way, hasty=False)
             await self._at_the_page(partial(way.decline, page), page)
             self.refused.append(order)
-        page, order = await self._order(way, hasty=errand.manner == "hasty")
+        page, order = await self.order(way, hasty=errand.manner == "hasty")
         began = time.time()
         payment = await self._at_the_page(partial(way.pay, page, self.id), page)
         self.paid.append(Paid(way.name, payment, order, began))
@@ -89,19 +101,51 @@ class Person:
         async with self.http.get(f"{self.site['telegram']}/__emu/users/{self.id}/chat") as answer:
             return dict(await answer.json())
 
-    async def _order(self, way: Way, *, hasty: bool) -> tuple[str, str]:
+    async def order(self, way: Way, *, hasty: bool) -> tuple[str, str]:
         """From the command to the way of paying; answers the address of the pay page, and the order's name."""
-        self._since = int((await self._tell(f"users/{self.id}/text", {"text": "/buy"}))["message_id"])
-        await self._press("v1:plan", lambda chat: self._button(chat, "v1:term"))
         choice = f"v1:pay:{way.name}"
-        await self._press("v1:term", lambda chat: self._button(chat, choice))
-        if hasty:
-            chat = await self.chat()
-            await asyncio.gather(self._press_once(chat, choice), self._press_once(chat, choice))
+        await self._choose(choice, hasty=hasty)
         # Where the screen says that the link comes later, the only button left asks about it.
         page, order = await self._press(choice, lambda chat: self._way_to_pay(chat, way), instead="v1:check")
         self._pages.add(page)
         return page, order
+
+    async def pay_at_once(self, choice: str, known: Collection[str], *, hasty: bool) -> str:
+        """From the command to a receipt: for ways whose money is in the shop's own books. Answers the order's name,
+        which is none of those that are `known`."""
+        await self._choose(choice, hasty=hasty)
+        return await self._press(choice, lambda chat: said.receipt(chat, known))
+
+    async def redeem(self, code: str) -> None:
+        """Write a gift code in, again and again until the shop says that it is ours."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            await self.write_in(code)
+            if await self._watch(self._hears(said.SAYS_GIFT_IS_YOURS), time.monotonic() + IMPATIENCE):
+                return
+        raise WorldError(f"{self.name} wrote a gift code in, and nothing came of it: {await self._last_seen()}")
+
+    async def write_in(self, code: str) -> None:
+        """Ask for the question about gift codes, and answer it."""
+        await self._say("/buy")
+        await self._press("v1:gift", self._hears(said.SAYS_WRITE_THE_CODE))
+        await self._tell(f"users/{self.id}/text", {"text": code})
+
+    async def _choose(self, choice: str, *, hasty: bool) -> None:
+        """From the command to the ways of paying; in haste, that way's button is pressed twice at once."""
+        await self._say("/buy")
+        await self._press("v1:plan", lambda chat: self._button(chat, "v1:term"))
+        await self._press("v1:term", lambda chat: self._button(chat, choice))
+        if hasty:
+            chat = await self.chat()
+            await asyncio.gather(self._press_once(chat, choice), self._press_once(chat, choice))
+
+    async def _say(self, text: str) -> None:
+        """From here on, only what comes below this counts."""
+        self._since = int((await self._tell(f"users/{self.id}/text", {"text": text}))["message_id"])
+
+    def _hears(self, sentence: str) -> Callable[[Json], bool | None]:
+        return lambda chat: said.says(chat, sentence, self._since) or None
 
     async def _at_the_page(self, act: Callable[[], Awaitable[T]], page: str) -> T:
         for _ in range(PAGE_TRIES):
@@ -167,7 +211,7 @@ class Person:
     def _way_to_pay(self, chat: Json, way: Way) -> tuple[str, str] | None:
         """The pay page of a new order, and the order's name."""
         for message, button in self._buttons(chat):
-            page, order = button.get("url", ""), ORDER.search(str(message.get("text", "")))
+            page, order = button.get("url", ""), said.ORDER.search(str(message.get("text", "")))
             if page and order and way.is_page(page) and page not in self._pages:
                 return page, order[1]
         return None

@@ -163,21 +163,22 @@ class Processes:
         self.keepers = {keeper.verb: keeper for keeper in keepers}
         self._lives: list[asyncio.Task[None]] = []
 
-    async def apply(self, recipe: Path) -> None:
-        """`ferryman apply FILE`, to its end. Raises WorldError with what it said."""
+    async def command(self, *arguments: str) -> str:
+        """`ferryman ARGUMENTS`, to its end; answers what it printed. Raises WorldError with all that it said."""
         keeper = next(iter(self.keepers.values()))
         child = await asyncio.create_subprocess_exec(
             *keeper.command,
-            "apply",
-            str(recipe),
+            *arguments,
             cwd=keeper.folder,
             env=keeper.environment,
             stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
+            stderr=asyncio.subprocess.PIPE,
         )
-        said, _ = await child.communicate()
+        printed, complained = await child.communicate()
         if child.returncode != 0:
-            raise WorldError(f"ferryman apply failed:\n{said.decode(errors='replace')}")
+            said = (printed + complained).decode(errors="replace")
+            raise WorldError(f"'ferryman {' '.join(arguments[:2])}' failed:\n{said}")
+        return printed.decode()
 
     async def start(self) -> None:
         self._lives = [asyncio.create_task(keeper.live()) for keeper in self.keepers.values()]

@@ -7,13 +7,14 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 
 import ferryman_sandbox.chaos.words as words
+from ferryman_sandbox.chaos.counter import CURRENCY, PAID_BY_CODE
 from ferryman_sandbox.chaos.person import Person
-from ferryman_sandbox.chaos.ways import Taken, Way
+from ferryman_sandbox.chaos.ways import Taken
 from ferryman_sandbox.smoke import CLIENT_AGENT, identity, percentile, secrets_of, share_links
 
 Json = dict[str, Any]
@@ -24,9 +25,21 @@ WRITES = re.compile(r"/clients/(add|update|bulk)")
 ZEROS = ("lost", "double", "money_without_key", "ledger_balance", "in_review", "money_without_order")
 
 
+class Taker(Protocol):
+    """Who takes money, and knows how much. `codes_out` is what unspent codes are worth, in minor units."""
+
+    @property
+    def codes_out(self) -> int: ...
+
+    async def taken(self) -> list[Taken]: ...
+
+
 @dataclass
 class Books:
-    """Everything that is compared, read once. `chats`, `keys` and `links` are by person; keys then by panel."""
+    """Everything that is compared, read once. `chats`, `keys` and `links` are by person; keys then by panel.
+
+    `codes_out` is what unspent codes are worth, in minor units.
+    """
 
     taken: dict[str, list[Taken]]
     overview: Json
@@ -34,6 +47,7 @@ class Books:
     chats: dict[int, Json] = field(default_factory=dict)
     links: dict[int, list[str]] = field(default_factory=dict)
     keys: dict[int, dict[str, list[Json]]] = field(default_factory=dict)
+    codes_out: int = 0
 
     @property
     def numbers(self) -> dict[str, int]:
@@ -47,18 +61,18 @@ class Books:
 
 
 class Counting:
-    """`people` are all customers that there have ever been; `given_up` answers how many messages the shop gave up
-    because it cannot know whether they arrived."""
+    """`takers` are by provider; `people` are all customers that there have ever been; `given_up` answers how many
+    messages the shop gave up because it cannot know whether they arrived."""
 
     def __init__(
         self,
         site: Mapping[str, Any],
         http: aiohttp.ClientSession,
-        ways: Mapping[str, Way],
+        takers: Mapping[str, Taker],
         people: Sequence[Person],
         given_up: Callable[[], int],
     ) -> None:
-        self._site, self._http, self._ways, self._people, self._given_up = site, http, ways, people, given_up
+        self._site, self._http, self._takers, self._people, self._given_up = site, http, takers, people, given_up
 
     async def unfinished(self) -> list[str]:
         """What is still to be done, in words; empty when all has come to rest."""
@@ -89,7 +103,8 @@ class Counting:
         panels = {
             name: (await self._get(f"{url}/__emu/state"))["clients"] for name, url in self._site["panels"].items()
         }
-        books = Books({way.name: await way.taken() for way in self._ways.values()}, await self._overview(), panels)
+        books = Books({name: await one.taken() for name, one in self._takers.items()}, await self._overview(), panels)
+        books.codes_out = sum(one.codes_out for one in self._takers.values())
         for person in self._people:
             books.chats[person.id] = await person.chat()
             books.links[person.id] = links = await person.key_messages()
@@ -144,15 +159,19 @@ def money(books: Books, people: Sequence[Person]) -> list[str]:
 
 
 def _ledger(books: Books) -> list[str]:
-    """What each bank took stands in its account, whole or less the bank's own fee."""
+    """What each bank took stands in its account, whole or less the bank's own fee; what codes are out is still owed."""
     owed: dict[tuple[str, str], int] = defaultdict(int)
     for account in books.overview["ledger"]["accounts"]:
         kind, _, name = account["account"].partition(":")
         if kind in ("provider", "fees") and name:
             owed[name, account["currency"]] += account["minor"]
+        if kind == "gifts":
+            owed["codes", account["currency"]] += account["minor"]
+    owed["codes", CURRENCY] += books.codes_out
     for way, payments in books.taken.items():
         for one in payments:
-            owed[way, one.currency] -= one.minor
+            # A code is paid for when it is made, not when it is spent.
+            owed[way, one.currency] -= 0 if way in PAID_BY_CODE else one.minor
     return [f"{way}: the ledger is off by {by} {currency}" for (way, currency), by in owed.items() if by]
 
 

@@ -42,6 +42,11 @@ class Way:
     def __init__(self, http: aiohttp.ClientSession, site: str) -> None:
         self.http, self.site = http, site
 
+    @property
+    def codes_out(self) -> int:
+        """Nobody pays a bank with our codes."""
+        return 0
+
     def is_page(self, url: str) -> bool:
         """Whether a button with this address leads to our pay page."""
         return url.startswith(f"{self.site}/")

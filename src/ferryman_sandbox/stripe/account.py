@@ -6,6 +6,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import ferryman_sandbox.stripe.forms as forms
+from ferryman_sandbox.payments import Deadlines
 from ferryman_sandbox.store import Store
 from ferryman_sandbox.stripe.errors import ApiError, invalid
 from ferryman_sandbox.stripe.records import PREFIXES, Json, Records
@@ -39,7 +40,7 @@ class Account:
         self._now = now
         self._announce = announce
         self.records = Records(store, now)
-        self._due: dict[str, float] = {}
+        self.deadlines = Deadlines(now, self._overdue)
         for session in self.records.all("session"):
             self._keep(session)
 
@@ -76,7 +77,7 @@ class Account:
         return session
 
     def session(self, id_: str) -> Json:
-        self.let_time_pass()
+        self.deadlines.let_time_pass()
         return self.records.get("session", id_)
 
     def product(self, session: Json) -> str:
@@ -235,22 +236,13 @@ class Account:
         mine = [one for one in self.records.all("dispute") if one["charge"] == charge["id"]]
         return any(one["status"] != "won" for one in mine)
 
-    def let_time_pass(self) -> None:
-        now = self._now()
-        for id_ in [id_ for id_, end in self._due.items() if end <= now]:
-            session = self.records.get("session", id_) | {"status": "expired", "url": None}
-            self._told(session, "checkout.session.expired")
-
-    def next_due(self) -> float | None:
-        return min(self._due.values(), default=None)
-
-    def forget(self) -> None:
-        """The store was emptied."""
-        self._due.clear()
-
     def event(self, type_: str, thing: Json) -> str:
         event = self.records.new("event", type=type_, api_version=API_VERSION, data={"object": thing})
         return json.dumps(event, ensure_ascii=False)
+
+    def _overdue(self, id_: str) -> None:
+        session = self.records.get("session", id_) | {"status": "expired", "url": None}
+        self._told(session, "checkout.session.expired")
 
     def _open(self, id_: str) -> Json:
         session = self.session(id_)
@@ -339,10 +331,7 @@ class Account:
 
     def _keep(self, session: Json) -> None:
         self.records.keep("session", session)
-        if session["status"] == "open":
-            self._due[session["id"]] = session["expires_at"]
-        else:
-            self._due.pop(session["id"], None)
+        self.deadlines.set(session["id"], session["expires_at"] if session["status"] == "open" else None)
 
 
 def _bought(given: Json) -> tuple[int, str, str]:

@@ -101,9 +101,10 @@ def offered() -> tuple[Till, ...]:
 
 
 def configured(addresses: Mapping[str, str], keys: Mapping[str, str]) -> list[Json]:
-    """What the shop's file says of them, in the order of the table; and of Stars, which the messenger itself takes."""
-    stars = [{"name": "stars", "enabled": True, "config": {}}] if knows("stars") else []
-    return stars + [
+    """What the shop's file says of them, in the order of the table; of Stars, which the messenger itself takes, and of
+    the balance."""
+    own: list[Json] = [{"name": name, "enabled": True, "config": {}} for name in ("stars", "balance") if knows(name)]
+    return own + [
         {"name": till.name, "enabled": True, "config": till.config(addresses[till.name], keys[till.name])}
         for till in TILLS
         if till.name in addresses

@@ -140,6 +140,6 @@ async def test_a_product_that_does_not_start_is_told_with_its_last_words(
 
 async def test_a_shop_file_that_is_refused_is_told_with_its_reason(tmp_path: Path) -> None:
     site = Site(tmp_path, "worker")
-    await site.product.apply(tmp_path / "there.toml")
+    await site.product.command("apply", str(tmp_path / "there.toml"))
     with pytest.raises(WorldError, match="no such file"):
-        await site.product.apply(tmp_path / "missing.toml")
+        await site.product.command("apply", str(tmp_path / "missing.toml"))

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 import ferryman.messaging
+from ferryman_sandbox.chaos import said as sentences
 from ferryman_sandbox.chaos import words
 from tests.sandbox.chaos.people import NOW, chat, key, person, receipt
 
@@ -14,7 +15,7 @@ TWICE = "💼 You paid for this order twice\n\n🧾 Order abcdef"
 THERE = {"de-1": [NOW + 6]}
 
 
-@pytest.mark.parametrize("phrase", words.PHRASES)
+@pytest.mark.parametrize("phrase", sentences.PHRASES)
 def test_the_shop_says_it_in_these_words(phrase: str) -> None:
     assert phrase in "\n".join(file.read_text(encoding="utf-8") for file in LOCALE.iterdir())
 
@@ -74,3 +75,23 @@ def test_one_copy_of_a_message_is_counted_and_a_second_copy_is_wrong() -> None:
     assert words.duplicates(buyer, chat(*copies * 2)) == (2, [])
     count, wrong = words.duplicates(buyer, chat(*copies * 3))
     assert (count, len(wrong)) == (4, 2)
+
+
+def test_a_gift_code_that_was_accepted_is_heard_of() -> None:
+    with_code = person(1)
+    with_code.codes = 1
+    assert words.untold(with_code, chat()) == ["Person 1 wrote in 1 gift codes and heard of 0"]
+    assert words.untold(with_code, chat(("🎁 Your gift code was accepted!", 5))) == []
+
+
+def test_the_receipt_of_a_new_order_is_found_among_older_ones() -> None:
+    said = chat(receipt("abcdef"), receipt("ghijkl", 15))
+    assert sentences.receipt(said, {"abcdef"}) == "ghijkl"
+    assert sentences.receipt(said, {"abcdef", "ghijkl"}) is None
+
+
+def test_only_what_stands_below_counts_as_an_answer() -> None:
+    said = chat(receipt("abcdef"))
+    said["messages"][0]["message_id"] = 7
+    assert sentences.says(said, "Payment received!", since=6)
+    assert not sentences.says(said, "Payment received!", since=7)
