@@ -134,7 +134,7 @@ def test_a_higher_price_than_agreed_needs_a_new_yes() -> None:
     asks = told(told_minor=24900)
     assert asks.asks
     assert next_step(asks, seen(ENDS - DAY, price=Money(24900, "RUB"))).step is Step.WAIT
-    assert next_step(asks, seen(ENDS - DAY, price=PRICE)).step is Step.WAIT, "they were told that nothing is charged"
+    assert next_step(asks, seen(ENDS - DAY, price=PRICE)).step is Step.WARN, "they were told that nothing is charged"
     assert next_step(asks, seen(ENDS, price=Money(24900, "RUB"))) == Next(Step.STOP, why="price")
     asks.minor = 24900
     assert next_step(asks, seen(ENDS - DAY, price=Money(24900, "RUB"))).step is Step.CHARGE
@@ -143,6 +143,50 @@ def test_a_higher_price_than_agreed_needs_a_new_yes() -> None:
 @pytest.mark.parametrize(("price", "charged"), [(19900, 19900), (14900, 14900), (24900, 19900)])
 def test_nobody_is_charged_more_than_they_were_told(price: int, charged: int) -> None:
     assert to_charge(told(), Money(price, "RUB")) == Money(charged, "RUB")
+
+
+def test_what_was_told_and_cannot_be_paid_any_more_is_told_anew_before_it_is_charged() -> None:
+    dearer = told(told_minor=5000)
+    around = {"price": PRICE, "least": 6000}
+    assert next_step(dearer, seen(ENDS - DAY, **around)).step is Step.WARN
+    dearer.told_at, dearer.told_minor = ENDS - DAY, 19900
+    assert next_step(dearer, seen(ENDS - DAY, **around)) == Next(Step.WAIT, ENDS)
+    assert next_step(dearer, seen(ENDS, **around)).step is Step.CHARGE
+    never = told(told_minor=5000)
+    assert next_step(never, seen(ENDS - DAY, price=Money(5000, "RUB"), least=6000, payable=False)).step is Step.MISS
+
+
+@given(
+    prices=st.lists(st.integers(1, 500), min_size=1, max_size=40),
+    leasts=st.lists(st.integers(0, 300), min_size=1, max_size=40),
+    agrees=st.lists(st.booleans(), min_size=1, max_size=5),
+)
+def test_however_prices_move_nobody_is_charged_more_than_was_announced_nor_less_than_can_be_paid(
+    prices: list[int], leasts: list[int], agrees: list[bool]
+) -> None:
+    """Each three hours of one period a new price and a new least amount; the customer says yes, or does not."""
+    one, answers, announced = agreement(), iter(agrees), 0
+    for turn in range(80):
+        now = ENDS - 4 * DAY + turn * 3 * HOUR
+        price, least = prices[turn % len(prices)], leasts[turn % len(leasts)]
+        around = {"price": Money(price, "RUB"), "least": least, "payable": price >= least}
+        step = next_step(one, seen(now, **around)).step
+        if step is Step.WARN:
+            assert announced == 0 or one.asks or one.told_minor < least, "told anew for a reason only"  # type: ignore[operator]
+            one.told_at, one.told_minor, announced = now, price, price
+            if one.asks and next(answers, False):
+                one.minor = price
+        if step is Step.CHARGE:
+            assert one.told_at is not None
+            assert now - one.told_at >= charge_before(one.days)
+            assert least <= to_charge(one, Money(price, "RUB")).minor <= min(announced, one.minor)
+        if step in (Step.CHARGE, Step.STOP, Step.FAIL):
+            return
+
+
+@pytest.mark.parametrize(("moved", "why"), [(True, "upgraded"), (False, "withdrawn")])
+def test_a_plan_that_was_given_in_is_told_apart_from_one_that_was_withdrawn(moved: bool, why: str) -> None:
+    assert next_step(told(), seen(ENDS - DAY, on_sale=moved, moved=moved)) == Next(Step.STOP, why=why)
 
 
 def test_stars_are_told_of_and_left_to_telegram() -> None:

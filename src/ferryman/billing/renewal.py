@@ -19,7 +19,8 @@ RETRY_DAYS = (0, 1, 3)
 # Nobody is charged for a subscription that ended longer ago than this.
 GRACE = timedelta(days=3)
 WARN_BEFORE, CHARGE_BEFORE = timedelta(days=3), timedelta(days=1)
-# While something is in the way that may pass: a subscription that is frozen, a payment that nobody knows the end of.
+# While something is in the way that may pass: a subscription that is frozen, a payment that nobody knows the end of, a
+# price that needs a yes and may come back.
 LOOK_AGAIN = timedelta(hours=1)
 
 # Providers' words for "never again with this instrument": asking once more would only make the bank distrust us.
@@ -151,14 +152,18 @@ class Step(enum.StrEnum):
 class Seen:
     """What is around an agreement now. `ends_at`: the subscription's real end; a frozen one's moves with the clock.
 
-    `price` is today's, None when it is not sold in that currency any more; `on_sale` whether the plan and the term are
-    sold at all; `payable` whether the way of paying can be used; `open` whether an earlier charge has no end yet.
+    `price` is today's for this customer, None when it is not sold in that currency any more; `least` the smallest
+    amount that the way of paying takes; `on_sale` whether the plan and the term are sold at all; `moved` whether the
+    subscription is one to another plan by now; `payable` whether the way of paying can be used; `open` whether an
+    earlier charge has no end yet.
     """
 
     now: datetime
     ends_at: datetime
     price: Money | None = None
+    least: int = 0
     on_sale: bool = True
+    moved: bool = False
     payable: bool = True
     open: bool = False
     frozen: bool = False
@@ -192,9 +197,9 @@ def first_look(days: int, ends_at: datetime) -> datetime:
 def charge_at(one: Agreement, ends_at: datetime) -> datetime:
     """When the next try is due. The first: before the end, and never sooner after the warning than a warning needs."""
     lead = charge_before(one.days)
-    if one.tries and one.first_try_at is not None:
-        return one.first_try_at + timedelta(days=RETRY_DAYS[min(one.tries, len(RETRY_DAYS) - 1)])
     due = ends_at - lead
+    if one.tries and one.first_try_at is not None:
+        due = one.first_try_at + timedelta(days=RETRY_DAYS[min(one.tries, len(RETRY_DAYS) - 1)])
     return due if one.told_at is None else max(due, one.told_at + lead)
 
 
@@ -221,21 +226,38 @@ def next_step(one: Agreement, seen: Seen) -> Next:
         return ended
     if seen.frozen or seen.disabled:
         return Next(Step.WAIT, seen.now + LOOK_AGAIN)
-    if one.told_at is None:
+    if _unheard(one, seen):
         return Next(Step.WARN, seen.now + charge_before(one.days))
     if one.by == By.STARS:
         return Next(Step.WAIT, seen.ends_at + GRACE)
+    if one.asks:
+        return Next(Step.WAIT, seen.now + LOOK_AGAIN)
     due = charge_at(one, seen.ends_at)
     if seen.now < due:
         return Next(Step.WAIT, due)
-    if one.asks:
-        return Next(Step.WAIT, seen.now + LOOK_AGAIN)
     return Next(Step.CHARGE) if seen.payable else Next(Step.MISS, why="method_off")
+
+
+def _unheard(one: Agreement, seen: Seen) -> bool:
+    """Whether the customer is still to be told what will be charged, or anew, as what they were told cannot be.
+
+    They were asked for a yes, and the price has come back to what they had agreed to; or it has become less than can
+    be paid at one time.
+    """
+    if one.told_at is None:
+        return True
+    if one.told_minor is None or seen.price is None or one.by == By.STARS:
+        return False
+    if one.asks:
+        return seen.price.minor <= one.minor
+    return one.told_minor < seen.least <= seen.price.minor
 
 
 def _ended_for_good(one: Agreement, seen: Seen) -> Next | None:
     if seen.banned:
         return Next(Step.STOP, why="banned")
+    if seen.moved:
+        return Next(Step.STOP, why="upgraded")
     if not seen.on_sale:
         return Next(Step.STOP, why="withdrawn")
     if seen.price is None:
@@ -243,7 +265,7 @@ def _ended_for_good(one: Agreement, seen: Seen) -> Next | None:
     if one.asks and seen.ends_at <= seen.now:
         return Next(Step.STOP, why="price")
     # Nobody is warned of a charge that would come too late to be made.
-    warning = charge_before(one.days) if one.told_at is None and one.by != By.STARS else timedelta(0)
+    warning = charge_before(one.days) if _unheard(one, seen) and one.by != By.STARS else timedelta(0)
     if seen.ends_at + GRACE <= seen.now + warning and not seen.frozen:
         why = "disabled" if seen.disabled else "unpaid" if one.by == By.STARS else one.last_reason or "late"
         return Next(Step.FAIL, why=why)

@@ -179,18 +179,23 @@ async def uncounted(session: AsyncSession, agreement_id: int) -> tuple[Charge, P
     return None if row is None else (row[0], row[1])
 
 
-async def place(session: AsyncSession, one: Agreement, wanted: Wanted, now: datetime) -> tuple[Order, int]:
-    """The order for this period, and the number of the try. The caller holds the subscription.
+async def place(
+    session: AsyncSession, one: Agreement, wanted: Wanted, now: datetime, *, least: int = 0
+) -> tuple[Order, int, bool]:
+    """The order for this period, the number of the try, and whether the order is new.
 
-    Tries of one period share an order, so that whichever of them succeeds, and however late, it is granted once.
+    Tries of one period share an order, so that whichever of them succeeds, and however late, it is granted once. An
+    earlier order stands when it is for no more than is wanted now, and for no less than the `least` that can be paid.
+    The caller holds the subscription.
     """
     number = await _tries(session, one) + 1
     tap = f"renew:{one.subscription_id}:{int(one.period_end.timestamp())}"
-    order, _ = await checkout.place(session, wanted, tap, now)
-    if order.state != OrderState.OPEN or order.currency != one.currency or order.minor > wanted.amount.minor:
+    order, new = await checkout.place(session, wanted, tap, now)
+    fits = order.currency == one.currency and least <= order.minor <= wanted.amount.minor
+    if order.state != OrderState.OPEN or not fits:
         # Paid and given back, or placed when something else was agreed.
-        order, _ = await checkout.place(session, wanted, f"{tap}:{number}", now)
-    return order, number
+        order, new = await checkout.place(session, wanted, f"{tap}:{number}", now)
+    return order, number, new
 
 
 def key(one: Agreement, number: int) -> str:

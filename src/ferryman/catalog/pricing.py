@@ -14,7 +14,7 @@ The rule, in the order in which it is applied (docs/prices.md has it with exampl
 import enum
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -25,6 +25,7 @@ from ferryman.kit.money import Money
 # hundredths any more; everywhere else it is one minor unit: a cent, a whole Star.
 STEPS = {"RUB": 100, "KZT": 100, "AMD": 100, "UZS": 100}
 UPGRADE = "upgrade"
+ANNOUNCED = "announced"
 
 
 class Kind(enum.StrEnum):
@@ -62,7 +63,10 @@ class Reduction:
 
 @dataclass(frozen=True)
 class Line:
-    """One thing that came off, in minor units. `kind` is a Kind, or "upgrade"; `percent` 0 = a fixed amount."""
+    """One thing that came off, in minor units; `percent` 0 = a fixed amount.
+
+    `kind` is a Kind, "upgrade", or "announced": what the price has risen by since the customer was told of it.
+    """
 
     kind: str
     off: int
@@ -98,6 +102,12 @@ class Quote:
     def discounts(self) -> tuple[int, ...]:
         """Ids of those that count, in ascending order, which is the order to lock them in."""
         return tuple(sorted(line.discount for line in self.lines if line.discount is not None))
+
+    def lowered(self, to: Money) -> "Quote":
+        """The same for a lower amount, which was announced before the price rose."""
+        if to.minor >= self.total.minor:
+            return self
+        return replace(self, total=to, lines=(*self.lines, Line(ANNOUNCED, self.total.minor - to.minor)))
 
     def plain(self) -> dict[str, Any]:
         """As plain JSON, to be kept with the order; `read` makes the quote of it again."""

@@ -126,6 +126,29 @@ class RenewalStopped(Notice):
         return Keyboard(((_by_hand(voice),), (_subscription(voice, self.ref),)))
 
 
+@dataclass(frozen=True)
+class RenewalMoved(Notice):
+    """The plan it renewed was given in for this one: nothing is charged until the customer agrees to this amount."""
+
+    ref: str
+    icon: str
+    title: dict[str, str]
+    until: str
+    amount: int
+    currency: str
+    days: int
+    by: str
+    way: str
+
+    def words(self, voice: Voice) -> Words:
+        return super().words(voice) | _days(voice, until=self.until)
+
+    def keyboard(self, voice: Voice) -> Keyboard:
+        amount = voice.money(Money(self.amount, self.currency))
+        yes = Button(voice.plain("button-renewal-yes", amount=amount), data=f"v1:renewal-on:{self.ref}:{self.amount}")
+        return Keyboard(((yes,), (_subscription(voice, self.ref),)))
+
+
 def _days(voice: Voice, **moments: str) -> Words:
     return {name: voice.date(datetime.fromisoformat(given)) for name, given in moments.items()}
 

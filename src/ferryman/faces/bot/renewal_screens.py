@@ -71,9 +71,10 @@ def with_choice(
     name, leads = ("again-on", "term") if on else ("again-off", "again")
     switch = button(voice, name, f"v1:{leads}:{term.id}")
     text = screen.text
-    base = next((offer.was or offer.amount for offer in offers if offer.method in keeping), None)
-    if on and base is not None:
-        text += f"\n\n{voice.html('again-note', days=term.days, amount=voice.money(base))}"
+    costs = [voice.money(offer.again or offer.amount) for offer in offers if offer.method in keeping]
+    if on and costs:
+        # One amount for each currency: whoever ticks it agrees to what stands here.
+        text += f"\n\n{voice.html('again-note', days=term.days, amount=' / '.join(dict.fromkeys(costs)))}"
     return replace(screen, text=text, keyboard=Keyboard((*kept[:-1], (switch,), *kept[-1:])))
 
 

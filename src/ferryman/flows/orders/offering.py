@@ -29,7 +29,8 @@ class NotForSale(Refused):
 class Offer:
     """One way to pay for something: `method` is what a button says of it, `amount` what it would take.
 
-    `was` is the price before anything came off it; None where nothing did.
+    `was` is the price before anything came off it; None where nothing did. `again` is what the same costs the next
+    time, when a code counts no more; None = what it costs now.
     """
 
     method: str
@@ -38,6 +39,7 @@ class Offer:
     amount: Money
     way: Way
     was: Money | None = None
+    again: Money | None = None
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,9 @@ async def offers(
             refused = error
             continue
         was = priced.base if priced.reduced else None
-        found.append(Offer(choice.method, way.icon or kind.icon, way.title or kind.title, priced.total, way, was))
+        again = counter.next_time(term, priced.total.currency, way)
+        icon, title = way.icon or kind.icon, way.title or kind.title
+        found.append(Offer(choice.method, icon, title, priced.total, way, was, again))
     if refused is not None and not found:
         raise refused
     return found

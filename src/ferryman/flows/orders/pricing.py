@@ -48,6 +48,24 @@ class Counter:
     refused: PromoRefused | None = None
     given_in: GivenIn | None = None
 
+    @property
+    def standing(self) -> "Counter":
+        """What will count the next time too: a code counts once, and a subscription is given in once."""
+        return Counter(tuple(each for each in self.discounts if each.kind != Kind.PROMO))
+
+    def next_time(self, term: Term, currency: str, way: Way | None = None) -> Money:
+        """What the term costs whoever renews it, by today's prices; the base price where that way does not take it.
+
+        Raises NoPrice when it is not sold in that currency.
+        """
+        base = term.price((currency,))
+        if base is None:
+            raise NoPrice("This plan has no price in that currency.")
+        try:
+            return self.standing.quote(term, (currency,), way).total
+        except NoPrice:
+            return base
+
     def quote(self, term: Term, currencies: Sequence[str], way: Way | None = None) -> Quote:
         """What the term costs in the first of `currencies` that it is sold in.
 

@@ -152,13 +152,15 @@ async def _wanted(
     if counter.refused is not None:
         raise counter.refused
     priced = offering.quoted(counter, term, kind, way, await refund.spendable(session, wish.customer_id))
+    # Whoever ticks that it shall renew agrees to this price, and to no higher one.
+    again = {"again": counter.next_time(term, priced.total.currency, way).minor} if wish.keep else {}
     wanted = Wanted(
         wish.customer_id,
         term.id,
         term.plan.snapshot(term),
         priced.total,
         OrderKind.PURCHASE if old is None else OrderKind.UPGRADE,
-        priced.plain(),
+        priced.plain() | again,
         priced.subscription_id,
     )
     return wanted, priced

@@ -24,12 +24,14 @@ from ferryman.billing.renewals import Terms
 from ferryman.catalog import shelf
 from ferryman.flows.announcing import announce
 from ferryman.flows.orders import opening
+from ferryman.flows.renewals import proposing
 from ferryman.flows.tools import Tools
 from ferryman.kit import log
 from ferryman.kit.db import LOCK
 from ferryman.kit.errors import AccessDenied, NotFound, Refused
 from ferryman.kit.money import Money
-from ferryman.messaging.renewals import RenewalFailed, RenewalOn, RenewalStopped, Renewed
+from ferryman.messaging.notice import Notice
+from ferryman.messaging.renewals import RenewalFailed, RenewalMoved, RenewalOn, RenewalStopped, Renewed
 from ferryman.people.customer import Customer
 from ferryman.subscriptions.subscription import Subscription
 
@@ -56,18 +58,40 @@ def asked(kind: type[Offered], way: Way, days: int, *, reduced: bool) -> dict[st
 
 async def paid(tools: Tools, session: AsyncSession, payment: Payment, fact: Fact, subscription: Subscription) -> None:
     """After an order was paid and granted. The caller holds the customer's row, and the subscription's."""
-    order, now = payment.order, tools.clock.now()
+    order = payment.order
     if order.kind == OrderKind.RENEWAL:
         await _renewed(tools, session, payment, subscription)
         return
-    if order.kind == OrderKind.UPGRADE and order.subscription_id not in (None, subscription.id):
-        given_in = await renewals.active(session, order.subscription_id or 0)
-        if given_in is not None:
-            renewals.end(given_in, State.STOPPED, "upgraded", now)
-    if order.kind in (OrderKind.PURCHASE, OrderKind.UPGRADE):
-        by = _by(tools, payment, fact)
-        if by is not None:
-            await _agreed(tools, session, payment, fact, subscription, by)
+    by = _by(tools, payment, fact) if order.kind in (OrderKind.PURCHASE, OrderKind.UPGRADE) else None
+    if order.kind == OrderKind.UPGRADE:
+        await _moved(tools, session, order, subscription, agrees=by is not None)
+    if by is not None:
+        await _agreed(tools, session, payment, fact, subscription, by)
+
+
+async def _moved(
+    tools: Tools, session: AsyncSession, order: Order, subscription: Subscription, *, agrees: bool
+) -> None:
+    """The plan that was agreed to was given in: that agreement ends, and one press agrees to the new plan.
+
+    `agrees`: that was said while paying. The new plan is never charged by the yes to the old one.
+    """
+    one, now = await renewals.active(session, order.subscription_id or 0), tools.clock.now()
+    if one is None:
+        return
+    renewals.end(one, State.STOPPED, "upgraded", now)
+    _log.info("renewal_ended", renewal=one.id, state=one.state, why=one.why)
+    await session.flush()
+    old = await session.get_one(Subscription, one.subscription_id)
+    if agrees and old.id == subscription.id:
+        return
+    said: Notice = RenewalStopped(*_what(old), one.why)
+    offer = await proposing.proposal(tools, session, old, one)
+    if old.id == subscription.id and offer is not None and offer.before is one:
+        said = RenewalMoved(
+            *_what(old), offer.price.minor, offer.price.currency, offer.term.days, offer.by, offer.title
+        )
+    await announce(tools, session, one.customer_id, said, f"renewal-moved:{one.id}:{order.ref}")
 
 
 def _by(tools: Tools, payment: Payment, fact: Fact) -> By | None:
@@ -90,7 +114,7 @@ async def _agreed(
         customer_id=order.customer_id,
         term_id=order.term_id,
         days=order.snapshot["days"],
-        amount=order.amount if by is By.STARS else full_price(order),
+        amount=order.amount if by is By.STARS else next_price(order),
         by=by,
         provider=payment.provider,
         way=payment.way,
@@ -111,10 +135,10 @@ async def welcome(tools: Tools, session: AsyncSession, one: Agreement, subscript
     await announce(tools, session, one.customer_id, said, f"renewal-on:{one.id}:{int(one.agreed_at.timestamp())}")
 
 
-def full_price(order: Order) -> Money:
-    """What the term cost before anything came off: a discount is for the purchase that it was given with."""
-    base = order.quote.get("base")
-    return Money(base, order.currency) if isinstance(base, int) and base > 0 else order.amount
+def next_price(order: Order) -> Money:
+    """What stood beside the tick: the price without a code, which is for the purchase that it was typed for."""
+    again = order.quote.get("again", order.quote.get("base"))
+    return Money(again, order.currency) if isinstance(again, int) and again > 0 else order.amount
 
 
 async def _renewed(tools: Tools, session: AsyncSession, payment: Payment, subscription: Subscription) -> None:
@@ -197,9 +221,17 @@ async def star_subscription_changed(tools: Tools, payload_ref: str, telegram_id:
                 renewals.end(one, State.FAILED, "unpaid", tools.clock.now(), known_there=True)
                 said = RenewalFailed(*_what(subscription), one.minor, one.currency, "unpaid", "")
                 await announce(tools, session, one.customer_id, said, f"renewal-given-up:{one.id}:{one.stopped_at}")
+            case "active" if customer.banned or not await _sold_still(session, one, subscription):
+                # Taken up in Telegram's settings, for what the subscription is not any more: stopped there again.
+                one.unhooked = one.active
             case "active" if not one.active and await renewals.active(session, subscription.id) is None:
                 renewals.take_up(one, one.amount, subscription.ends_at, tools.clock.now())
                 await welcome(tools, session, one, subscription)
+
+
+async def _sold_still(session: AsyncSession, one: Agreement, subscription: Subscription) -> bool:
+    term = await shelf.term(session, one.term_id)
+    return term is not None and term.plan.code == subscription.plan_code
 
 
 async def unhook(tools: Tools, agreement_id: int) -> None:

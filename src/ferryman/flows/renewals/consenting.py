@@ -11,14 +11,12 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ferryman.billing import renewals
-from ferryman.billing.order import Order
-from ferryman.billing.provider import InHouse, Repeating
-from ferryman.billing.renewal import FINAL_REASONS, Agreement, By, State, charge_at
-from ferryman.billing.renewals import Terms
+from ferryman.billing.provider import Repeating
+from ferryman.billing.renewal import Agreement, By, charge_at
 from ferryman.catalog import shelf
-from ferryman.catalog.plan import Term
-from ferryman.flows.orders import offering, opening
-from ferryman.flows.renewals import agreeing
+from ferryman.flows.orders import opening
+from ferryman.flows.renewals import agreeing, costing, proposing
+from ferryman.flows.renewals.proposing import Proposal
 from ferryman.flows.tools import Tools
 from ferryman.kit import log
 from ferryman.kit.db import LOCK
@@ -26,7 +24,7 @@ from ferryman.kit.errors import FerrymanError, NotFound, Refused
 from ferryman.kit.money import Money
 from ferryman.people.customer import Customer
 from ferryman.subscriptions import holdings
-from ferryman.subscriptions.subscription import Grant, Subscription
+from ferryman.subscriptions.subscription import Subscription
 
 _log = log.get("renewing")
 
@@ -85,63 +83,32 @@ async def look(tools: Tools, customer_id: int, ref: str) -> Consent:
 async def _seen(tools: Tools, session: AsyncSession, subscription: Subscription) -> Consent:
     one = await renewals.latest(session, subscription.id)
     if one is None or not one.active:
-        return await _off(tools, session, subscription, one)
-    term = await shelf.term(session, one.term_id)
-    price = term.price((one.currency,)) if term is not None else None
-    minor = one.told_minor or min(price.minor if price is not None else one.minor, one.minor)
+        return _off(subscription, one, await proposing.proposal(tools, session, subscription, one))
     on = subscription.ends_at if one.by == By.STARS else charge_at(one, subscription.ends_at)
     phase = "asks" if one.asks else "again" if one.tries else "on"
     if await renewals.unsettled(session, subscription.id):
         phase = "busy"
-    amount = one.amount if one.by == By.STARS else Money(minor, one.currency)
+    amount = await _next_amount(tools, session, one)
     return Consent(subscription, phase, amount, on, one.by, one.title, one.days, one.sealed_token is not None)
 
 
-async def _off(tools: Tools, session: AsyncSession, subscription: Subscription, one: Agreement | None) -> Consent:
-    kept = one is not None and one.sealed_token is not None
-    if one is not None and await _may_go_on(tools, session, subscription, one):
-        price = await _price(session, one.term_id, one.currency)
-        amount = one.amount if one.by == By.STARS else price
-        if amount is not None and price is not None:
-            return Consent(subscription, "off", amount, None, one.by, one.title, one.days, kept, offer=one.by)
-    found = await _from_the_balance(tools, session, subscription)
-    if found is None:
-        return Consent(subscription, "off", kept=kept)
-    term, price, _ = found
-    return Consent(subscription, "off", price, None, By.BALANCE, "", term.days, kept, offer=By.BALANCE)
-
-
-async def _may_go_on(tools: Tools, session: AsyncSession, subscription: Subscription, one: Agreement) -> bool:
-    """Whether what has ended can be taken up again as it was."""
-    if one.state == State.FAILED and one.why in FINAL_REASONS:
-        return False
+async def _next_amount(tools: Tools, session: AsyncSession, one: Agreement) -> Money:
+    """What would be charged next as things stand: never more than was told, and what a yes is wanted to."""
     if one.by == By.STARS:
-        return one.unhooked and one.state == State.STOPPED and not subscription.ended(tools.clock.now())
-    usable = [choice for choice in await offering.choices(tools, session) if choice.enabled]
-    there = any((choice.provider, choice.way.code) == (one.provider, one.way) for choice in usable)
-    return there and (one.by == By.BALANCE or one.sealed_token is not None)
+        return one.amount
+    if one.asks:
+        return Money(one.told_minor or one.minor, one.currency)
+    term = await shelf.term(session, one.term_id)
+    cost = await costing.cost(tools, session, one.customer_id, term, one.currency, one.provider, one.way)
+    known = [one.minor, one.told_minor, cost.price.minor if cost.price is not None else None]
+    return Money(min(minor for minor in known if minor is not None), one.currency)
 
 
-async def _from_the_balance(
-    tools: Tools, session: AsyncSession, subscription: Subscription
-) -> tuple[Term, Money, str] | None:
-    """The term that was bought last, its price, and the provider behind the balance; None when that cannot be."""
-    bought = select(Order).join(Grant, Grant.order_id == Order.id).where(Grant.subscription_id == subscription.id)
-    last = await session.scalar(bought.order_by(Grant.id.desc()).limit(1))
-    term = await shelf.term(session, last.term_id) if last is not None else None
-    if last is None or term is None or term.plan.code != subscription.plan_code:
-        return None
-    for choice in await offering.choices(tools, session):
-        kind = tools.providers[choice.provider]
-        if choice.enabled and choice.way.keeps and issubclass(kind, InHouse):
-            price = term.price((last.currency,))
-            return None if price is None else (term, price, choice.provider)
-    return None
-
-
-async def _price(session: AsyncSession, term_id: int, currency: str) -> Money | None:
-    term = await shelf.term(session, term_id)
-    return term.price((currency,)) if term is not None else None
+def _off(subscription: Subscription, one: Agreement | None, offer: Proposal | None) -> Consent:
+    kept = one is not None and one.sealed_token is not None
+    if offer is None:
+        return Consent(subscription, "off", kept=kept)
+    return Consent(subscription, "off", offer.price, None, offer.by, offer.title, offer.term.days, kept, offer=offer.by)
 
 
 async def switch_on(tools: Tools, customer_id: int, ref: str, minor: int) -> Consent:
@@ -178,18 +145,13 @@ async def _resume_there(tools: Tools, one: Agreement, customer: Customer) -> Non
 
 
 async def _agree(tools: Tools, session: AsyncSession, subscription: Subscription, seen: Consent) -> None:
-    assert seen.amount is not None
-    now, one = tools.clock.now(), await renewals.latest(session, subscription.id)
-    if one is not None and one.by == seen.by:
-        one = await renewals.held(session, one.id)
-        renewals.take_up(one, seen.amount, subscription.ends_at, now)
-    else:
-        found = await _from_the_balance(tools, session, subscription)
-        if found is None:
-            raise Refused("This renewal can only be switched on while paying.")
-        term, price, provider = found
-        terms = Terms(subscription.id, subscription.customer_id, term.id, term.days, price, By.BALANCE, provider)
-        one = await renewals.agree(session, terms, subscription.ends_at, now)
+    latest = await renewals.latest(session, subscription.id)
+    offer = await proposing.proposal(tools, session, subscription, latest)
+    if offer is None:
+        raise Refused("This renewal can only be switched on while paying.")
+    if (offer.by, offer.price) != (seen.offer, seen.amount):
+        raise PriceChanged(f"It costs {offer.price}, and {seen.amount} was agreed to.")
+    one = await proposing.agree(tools, session, subscription, offer)
     _log.info("renewal_agreed", renewal=one.id, by=one.by, amount=str(one.amount))
     await agreeing.welcome(tools, session, one, subscription)
 

@@ -18,17 +18,28 @@ from ferryman.billing import checkout, renewals
 from ferryman.billing.checkout import Wanted
 from ferryman.billing.order import OrderKind
 from ferryman.billing.provider import Charging, InHouse, Repeating
-from ferryman.billing.renewal import Agreement, By, Seen, State, Step, charge_at, next_step, retry_at, to_charge
+from ferryman.billing.renewal import (
+    LOOK_AGAIN,
+    Agreement,
+    By,
+    Seen,
+    State,
+    Step,
+    charge_at,
+    next_step,
+    retry_at,
+    to_charge,
+)
 from ferryman.catalog import shelf
 from ferryman.catalog.plan import Term
 from ferryman.flows.announcing import announce
-from ferryman.flows.orders import offering, opening
-from ferryman.flows.renewals import agreeing
+from ferryman.flows.orders import offering, opening, pricing
+from ferryman.flows.renewals import agreeing, costing
+from ferryman.flows.renewals.costing import Cost
 from ferryman.flows.tools import Tools
 from ferryman.kit import log
 from ferryman.kit.db import LOCK
 from ferryman.kit.errors import FerrymanError
-from ferryman.kit.money import Money
 from ferryman.messaging.notice import Notice
 from ferryman.messaging.renewals import RenewalAhead, RenewalFailed, RenewalPriceRose, RenewalStopped
 from ferryman.people.customer import Customer
@@ -106,7 +117,8 @@ async def _step(scene: Scene) -> None:
     if ends_at != one.period_end:
         renewals.begin_period(one, ends_at)
     term = await shelf.term(scene.session, one.term_id)
-    seen = await _seen(scene, term)
+    cost = await costing.cost(scene.tools, scene.session, one.customer_id, term, one.currency, one.provider, one.way)
+    seen = await _seen(scene, term, cost)
     step = next_step(one, seen)
     match step.step:
         case Step.WAIT:
@@ -115,8 +127,7 @@ async def _step(scene: Scene) -> None:
             await _warn(scene, seen)
         case Step.CHARGE:
             assert term is not None
-            assert seen.price is not None
-            await _charge(scene, term, to_charge(one, seen.price))
+            await _charge(scene, term, cost)
         case Step.MISS:
             _tried(scene)
             await _failed(scene, step.why)
@@ -127,15 +138,16 @@ async def _step(scene: Scene) -> None:
             await _end(scene, State.FAILED, step.why)
 
 
-async def _seen(scene: Scene, term: Term | None) -> Seen:
+async def _seen(scene: Scene, term: Term | None, cost: Cost) -> Seen:
     one, subscription = scene.one, scene.subscription
-    on_sale = term is not None and term.plan.code == subscription.plan_code
     return Seen(
         now=scene.now,
         ends_at=scene.ends_at,
-        price=term.price((one.currency,)) if term is not None else None,
-        on_sale=on_sale,
-        payable=await _payable(scene),
+        price=cost.price,
+        least=cost.least,
+        on_sale=term is not None,
+        moved=term is not None and term.plan.code != subscription.plan_code,
+        payable=cost.taken and await _payable(scene),
         open=await renewals.unsettled(scene.session, one.subscription_id),
         frozen=subscription.frozen_at is not None,
         disabled=subscription.disabled_at is not None,
@@ -159,24 +171,35 @@ async def _warn(scene: Scene, seen: Seen) -> None:
     price = one.amount if one.by == By.STARS else seen.price
     one.told_at, one.told_minor = scene.now, price.minor
     on = scene.ends_at if one.by == By.STARS else charge_at(one, scene.ends_at)
-    one.next_try_at = max(on, scene.now + LOOK_SOON)
+    one.next_try_at = scene.now + LOOK_AGAIN if one.asks else max(on, scene.now + LOOK_SOON)
+    # Told once of each price that was agreed to, and again when it was switched off and on in between.
+    agreed = int(one.agreed_at.timestamp())
     if price.minor > one.minor:
         rose = RenewalPriceRose(*_what(scene), price.minor, price.currency, one.minor)
-        await scene.announce(rose, "renewal-price")
+        await scene.announce(rose, f"renewal-price-{price.minor}-{agreed}")
     else:
         ahead = RenewalAhead(*_what(scene), on.isoformat(), price.minor, price.currency, one.by, one.title)
-        await scene.announce(ahead, "renewal-ahead")
+        await scene.announce(ahead, f"renewal-ahead-{price.minor}-{agreed}")
     _log.info("renewal_told", renewal=one.id, amount=str(price), agreed=str(one.amount))
 
 
-async def _charge(scene: Scene, term: Term, amount: Money) -> None:
+async def _charge(scene: Scene, term: Term, cost: Cost) -> None:
     """Write down what is to be charged, and have it asked about; until the commit nothing has happened."""
     tools, session, one, now = scene.tools, scene.session, scene.one, scene.now
-    snapshot = term.plan.snapshot(term)
+    assert cost.quote is not None
+    priced = cost.quote.lowered(to_charge(one, cost.quote.total))
     wanted = Wanted(
-        one.customer_id, term.id, snapshot, amount, kind=OrderKind.RENEWAL, subscription_id=one.subscription_id
+        one.customer_id,
+        term.id,
+        term.plan.snapshot(term),
+        priced.total,
+        OrderKind.RENEWAL,
+        priced.plain(),
+        one.subscription_id,
     )
-    order, number = await renewals.place(session, one, wanted, now)
+    order, number, new = await renewals.place(session, one, wanted, now, least=cost.least)
+    if new:
+        await pricing.reserve(session, priced, order, now)
     words = opening.words(tools, scene.customer, order, contact=scene.customer.contact or "")
     key = renewals.key(one, number)
     payment = await checkout.attempt(session, order, one.provider, words, now, way=one.way, key=key)

@@ -27,7 +27,8 @@ renewal-why = { $why ->
     [withdrawn] This plan is not sold any more — please choose another one.
     [currency] This plan is not sold in that currency any more.
     [price] The price rose, and without your consent we do not charge more.
-    [upgraded] You have moved to another plan.
+    [upgraded] You have moved to another plan, and for the old one nothing more will be charged.
+    [disabled] Your key is switched off, so nothing more will be charged.
    *[other] Nothing more will be charged.
 }
 
@@ -82,6 +83,14 @@ notice-renewal-stopped =
     { $icon } { $title } · paid until { $until }
 
     { renewal-why }
+notice-renewal-moved =
+    🔁 <b>A new plan: renew it too?</b>
+
+    { $icon } { $title } · paid until { $until }
+
+    You have moved to this plan, so the automatic renewal of the old one is off. Nothing will be charged unless you agree.
+
+    💰 { $amount } for { $days } · { renewal-how }
 
 renewal-line = 🔁 Renews on <b>{ $on }</b> · { $amount } · { renewal-how }
 renewal-line-ask = 📈 The new price is <b>{ $amount }</b>: your consent is needed
