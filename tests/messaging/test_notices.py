@@ -87,6 +87,7 @@ EVERY = [
     ),
     money_back.MoneyBack("FM-1", 5, "XTR", "provider", "same", ""),
     notice.PaymentOfBarredCredited("FM-1", 19900, "RUB"),
+    notice.PartCredited("FM-1", 9950, "USD"),
     CodeSpentCredited("FM-1", 19900, "RUB"),
     *(alerts.BankDiffers("yookassa", count, ODD * 30) for count in (1, 3, 5)),
     *(

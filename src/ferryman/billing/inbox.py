@@ -18,6 +18,8 @@ OVERDUE = timedelta(seconds=30)
 PLAIN_HEADERS = ("content-type", "content-length", "user-agent", "date", "x-forwarded-for")
 MASK = "•••"
 LONGEST_HEADER = 300
+# The sums in a fact beside its amount.
+SUMS = ("fee", "refunded", "charged_back", "came")
 MOST_HEADERS = 50
 # Of an event that comes again and again the first lines and the newest tell the story.
 MOST_LINES, FIRST_LINES = 100, 50
@@ -119,7 +121,7 @@ def masked(headers: Mapping[str, str]) -> dict[str, str]:
 
 def written(fact: Fact) -> dict[str, Any]:
     """A fact as JSON, for events that are believed as they are; `read` is the way back."""
-    sums = {"amount": fact.amount, "fee": fact.fee, "refunded": fact.refunded, "charged_back": fact.charged_back}
+    sums = {"amount": fact.amount} | {name: getattr(fact, name) for name in SUMS}
     return {
         "external_id": fact.external_id,
         "ref": fact.ref,
@@ -134,7 +136,8 @@ def written(fact: Fact) -> dict[str, Any]:
 
 def read(kept: Mapping[str, Any]) -> Fact:
     """The fact that `written` made; an instrument to charge again never is in it."""
-    sums = {name: None if kept[name] is None else Money(*kept[name]) for name in ("fee", "refunded", "charged_back")}
+    # An older version kept fewer of them.
+    sums = {name: None if kept.get(name) is None else Money(*kept[name]) for name in SUMS}
     return Fact(
         external_id=kept["external_id"],
         ref=kept["ref"],
@@ -147,6 +150,7 @@ def read(kept: Mapping[str, Any]) -> Fact:
         fee=sums["fee"],
         refunded=sums["refunded"],
         charged_back=sums["charged_back"],
+        came=sums["came"],
     )
 
 

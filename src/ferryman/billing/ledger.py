@@ -36,6 +36,23 @@ async def post(
     await session.flush()
 
 
+async def post_again(
+    session: AsyncSession, kind: str, source: str, legs: Sequence[Leg], details: Mapping[str, Any] | None = None
+) -> None:
+    """As `post`, for what one source may cause several times: the second is of kind "KIND:2".
+
+    The caller holds the row that the source stands for, so nobody else counts meanwhile.
+    """
+    mine = (LedgerTransaction.source == source, LedgerTransaction.kind.startswith(kind, autoescape=True))
+    before = int(await session.scalar(select(func.count()).where(*mine)) or 0)
+    await post(session, f"{kind}:{before + 1}" if before else kind, source, legs, details)
+
+
+async def movements(session: AsyncSession, source: str) -> int:
+    """How many movements this source has caused so far."""
+    return int(await session.scalar(select(func.count()).where(LedgerTransaction.source == source)) or 0)
+
+
 async def posted(session: AsyncSession, kind: str, source: str) -> bool:
     """Whether this source has caused a movement of this kind already."""
     mine = (LedgerTransaction.kind == kind, LedgerTransaction.source == source)

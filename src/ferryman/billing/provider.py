@@ -135,6 +135,8 @@ class Fact:
     did it; None = not said. `fee` is what the provider kept. `kept` is an instrument to be charged again. `renews`:
     one of the payments that follow by themselves upon a repeating one. `details` is worth keeping for the books, in
     plain JSON: what came in which coin at what rate, the surplus, the last digits of a card; never a secret.
+    `came` is how much of a SHORT payment is there and ours to keep, in the order's currency at the rate that was asked
+    for, rounded down; None = the provider does not say that any of it is ours.
     """
 
     external_id: str
@@ -149,6 +151,7 @@ class Fact:
     kept: Kept | None = None
     renews: bool = False
     details: Mapping[str, Any] = field(default_factory=dict)
+    came: Money | None = None
 
 
 @dataclass(frozen=True)

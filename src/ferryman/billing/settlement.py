@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ferryman.billing import checkout, ledger
+from ferryman.billing import checkout, ledger, shortage
 from ferryman.billing.order import Attempt, Order, OrderState, Payment
 from ferryman.billing.provider import Fact, PaymentState
 from ferryman.kit.db import LOCK
@@ -24,6 +24,7 @@ class Outcome(enum.StrEnum):
 
     PAID = "paid"
     SECOND = "second_payment_credited"
+    CREDITED = "what_came_credited"
     BARRED = "credited_to_barred_customer"
     ALREADY = "already_settled"
     PENDING = "still_pending"
@@ -36,10 +37,14 @@ class Outcome(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Settled:
-    """What settling came to, and which row it was: the one asked about, or a twin of it at the provider."""
+    """What settling came to, and which row it was: the one asked about, or a twin of it at the provider.
+
+    `credited`: minor units that the balance got, where that is not the payment's amount.
+    """
 
     outcome: Outcome
     payment: Payment
+    credited: int = 0
 
 
 async def settle(
@@ -66,6 +71,9 @@ async def settle(
         payment = await _stray(session, payment, fact, now)
     if payment.state == Attempt.SUCCEEDED:
         await _book_fee(session, payment, fact)
+        credited = await shortage.rest(session, payment, order, fact) if wrong is None else 0
+        if credited:
+            return Settled(Outcome.CREDITED, payment, credited)
         return Settled(Outcome.GIVEN_BACK if _went_back(payment, fact) else Outcome.ALREADY, payment)
     if fact.ref == payment.ref and payment.external_id is None:
         payment.external_id = fact.external_id
@@ -79,8 +87,7 @@ async def settle(
         case PaymentState.CANCELLED:
             return Settled(await _cancel(session, payment, fact), payment)
         case PaymentState.SHORT:
-            payment.details = {**payment.details, **fact.details}
-            return Settled(_review(payment, f"less came than {payment.amount}"), payment)
+            return Settled(await _short(session, payment, fact, now), payment)
     return Settled(
         await _succeed(session, payment, order, fact, now, barred=barred, overdrawn=overdrawn, account=account), payment
     )
@@ -113,7 +120,8 @@ async def decide(
     payment.details = {**payment.details, "decided": because}
     if pays:
         order.state, order.paid_at = OrderState.PAID, now
-    return Settled(Outcome.PAID if pays else Outcome.SECOND, payment)
+        return Settled(Outcome.PAID, payment)
+    return Settled(Outcome.CREDITED, payment, sum(one.minor for one in came if one.currency == payment.currency))
 
 
 def _mismatch(payment: Payment, fact: Fact, test_mode: bool) -> str | None:
@@ -156,16 +164,20 @@ async def _stray(session: AsyncSession, attempt: Payment, fact: Fact, now: datet
 
 async def _set_aside(session: AsyncSession, payment: Payment, fact: Fact, wrong: str) -> Outcome:
     arrived = fact.state is PaymentState.SUCCEEDED and not fact.test
-    cause = f"payment:{payment.ref}"
-    if arrived and fact.external_id == payment.external_id and not await ledger.posted(session, "unmatched", cause):
-        await ledger.post(
-            session,
-            "unmatched",
-            cause,
-            [(f"provider:{payment.provider}", fact.amount), (f"unmatched:{payment.ref}", ledger.negative(fact.amount))],
-            fact.details,
-        )
+    if arrived and fact.external_id == payment.external_id:
+        await shortage.hold(session, payment, fact.amount, fact.details)
     return _review(payment, wrong)
+
+
+async def _short(session: AsyncSession, payment: Payment, fact: Fact, now: datetime) -> Outcome:
+    """A person may decide, or the rest may come yet: not every provider tells of that, so it goes on being asked."""
+    payment.details = {**payment.details, **fact.details}
+    if fact.came is not None:
+        await shortage.hold(session, payment, fact.came, fact.details)
+    which = "nothing of it is ours yet" if fact.came is None else f"{fact.came} is there"
+    outcome = _review(payment, f"less came than {payment.amount}: {which}")
+    payment.ask_at = now + timedelta(seconds=checkout.ASKING_LADDER[-1])
+    return outcome
 
 
 def _review(payment: Payment, why: str) -> Outcome:

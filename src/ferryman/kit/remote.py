@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
+from fractions import Fraction
 from typing import Annotated, Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
@@ -207,6 +208,14 @@ def matching(given: Any, shape: re.Pattern[str]) -> str | None:
 def coins(given: Any) -> Decimal:
     """An amount of some coin, of which there are too many to know their smallest parts; 0 for what is none."""
     return Decimal(matching(given, _COINS) or 0)
+
+
+def worth_of(coins_paid: Decimal, coins_asked: Decimal, price: Money) -> Money:
+    """What some of the coins that a price was asked in are of that price, rounded down; never more than all of it."""
+    if coins_asked <= 0:
+        return Money(0, price.currency)
+    share = Fraction(coins_paid) / Fraction(coins_asked)
+    return Money(min(max(int(price.minor * share), 0), price.minor), price.currency)
 
 
 def page_address(given: Any) -> str:

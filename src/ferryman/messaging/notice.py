@@ -143,6 +143,15 @@ class SecondPaymentCredited(Notice):
 
 
 @dataclass(frozen=True)
+class PartCredited(Notice):
+    """Less than the price came, and staff put it on the balance; or some more came after that."""
+
+    order_ref: str
+    amount: int
+    currency: str
+
+
+@dataclass(frozen=True)
 class PaymentOfBarredCredited(Notice):
     """A customer who is blocked from buying paid all the same; the money is on their balance."""
 

@@ -16,6 +16,8 @@ from ferryman_sandbox.payments import Refusal
 Json = dict[str, Any]
 
 FINAL = ("paid", "paid_over", "wrong_amount", "cancel", "fail", "system_fail", "refund_paid")
+# Those in which what came is on the merchant's balance.
+CREDITED = ("paid", "paid_over", "wrong_amount")
 STATES = {
     "check": "new",
     "process": "waiting",
@@ -91,7 +93,7 @@ class Invoice:
             "discount_percent": 0,
             "payer_currency": self.coin or None,
             "currency": self.currency,
-            "merchant_amount": plain(Decimal(self.came) * Decimal("0.98")) if self.status.startswith("paid") else None,
+            "merchant_amount": plain(Decimal(self.came) * Decimal("0.98")) if self.status in CREDITED else None,
             "network": COINS[self.coin][0].lower() if self.coin else None,
             "address": f"emu{self.uuid.replace('-', '')}" if self.coin else None,
             "from": "emu-payer" if self.txid else None,

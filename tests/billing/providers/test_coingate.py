@@ -205,6 +205,17 @@ async def test_an_order_that_ended_with_coins_on_it_is_for_a_person(
     assert fact.reason.startswith(status)
 
 
+@pytest.mark.parametrize(
+    ("received", "came"), [("0", None), (None, None), ("0.1", Money(14925, "EUR")), ("nonsense", None)]
+)
+async def test_too_little_is_ours_only_when_the_order_says_that_we_received_it(
+    shop: CoinGate, api: Recorder, received: str | None, came: Money | None
+) -> None:
+    coins = {"pay_amount": "0.4", "underpaid_amount": "0.1", "receive_amount": received}
+    api.say(Scripted(200, order(status="expired", **coins)))
+    assert (await shop.look_up("538")).came == came
+
+
 REFUND = {"id": 1, "status": "completed", "request_amount": "50.5", "request_currency": "EUR"}
 
 

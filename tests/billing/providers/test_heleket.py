@@ -183,6 +183,26 @@ async def test_what_was_given_back_is_told(shop: Heleket, api: Recorder, status:
     assert (await shop.look_up(UUID)).refunded == refunded
 
 
+@pytest.mark.parametrize(
+    ("said", "came"),
+    [
+        ({}, None),
+        ({"merchant_amount": "3.92"}, Money(7960, "USD")),
+        ({"merchant_amount": "0"}, None),
+        ({"merchant_amount": "3.92", "payer_amount": None}, Money(0, "USD")),
+        ({"merchant_amount": "9.9", "payment_amount": "12"}, Money(19900, "USD")),
+        ({"payment_status": "refund_paid", "merchant_amount": "3.92"}, Money(0, "USD")),
+        ({"payment_status": "paid", "merchant_amount": "3.92"}, None),
+    ],
+)
+async def test_too_little_is_ours_as_far_as_the_merchant_was_credited(
+    shop: Heleket, api: Recorder, said: dict[str, Any], came: Money | None
+) -> None:
+    short = {"payment_status": "wrong_amount", "payer_amount": "10", "payment_amount": "4"}
+    api.say(good(invoice(**(short | said))))
+    assert (await shop.look_up(UUID)).came == came
+
+
 async def test_giving_back_what_was_too_little_is_no_success(shop: Heleket, api: Recorder) -> None:
     api.say(good(invoice(payment_status="refund_paid", payer_amount="10", payment_amount="4")))
     fact = await shop.look_up(UUID)

@@ -241,12 +241,24 @@ class Heleket:
             refunded = amount if status == "refund_paid" else Money(0, amount.currency)
         ref = ref if isinstance(ref, str) else None
         details = _details(invoice, amount)
-        return Fact(external_id, ref, state, amount, self.test_mode, reason, refunded=refunded, details=details)
+        came = _came(invoice, status, amount) if state is PaymentState.SHORT else None
+        return Fact(
+            external_id, ref, state, amount, self.test_mode, reason, refunded=refunded, details=details, came=came
+        )
 
 
 def signature(body: bytes, key: str) -> str:
     """MD5 over the base64 of the body, then the key: the service's own choice."""
     return hashlib.md5(base64.b64encode(body) + key.encode(), usedforsecurity=False).hexdigest()
+
+
+def _came(invoice: Json, status: str, price: Money) -> Money | None:
+    """What of too little is on the merchant's account: it is there when Heleket says what it was credited with."""
+    if status == "refund_paid":
+        return Money(0, price.currency)
+    if coins(invoice.get("merchant_amount")) <= 0:
+        return None
+    return remote.worth_of(coins(invoice.get("payment_amount")), coins(invoice.get("payer_amount")), price)
 
 
 def _details(invoice: Json, price: Money) -> Json:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from ferryman.billing import ledger
 from ferryman.billing.order import Order, OrderKind, OrderState, Payment
 from ferryman.billing.settlement import Outcome
 from ferryman.flows.announcing import announce
@@ -13,11 +14,20 @@ from ferryman.messaging import money_back, notice, prices
 from ferryman.subscriptions import upgrading
 
 
-async def tell(tools: Tools, session: AsyncSession, payment: Payment, order: Order, outcome: Outcome) -> None:
-    """Queue the notice that belongs to this outcome, once per payment; some outcomes are nobody's news."""
+async def tell(
+    tools: Tools, session: AsyncSession, payment: Payment, order: Order, outcome: Outcome, credited: int = 0
+) -> None:
+    """Queue the notice that belongs to this outcome, once per payment; some outcomes are nobody's news.
+
+    `credited`: minor units that went to the balance, as part of the payment's amount; each part is told.
+    """
     said = _notice(payment, order, outcome)
     if isinstance(said, notice.PaymentSucceeded) and order.kind == OrderKind.UPGRADE:
         said = replace(said, days=await upgrading.days_of(session, payment.id))
+    if outcome is Outcome.CREDITED and credited:
+        part = notice.PartCredited(order.ref, credited, payment.currency)
+        total = await ledger.movements(session, f"payment:{payment.ref}")
+        await announce(tools, session, order.customer_id, part, f"{outcome}:{payment.ref}:{total}")
     if said is not None:
         await announce(tools, session, order.customer_id, said, f"{outcome}:{payment.ref}")
         reached(Step.NOTICE_QUEUED)

@@ -127,7 +127,7 @@ async def _settle(
     if settled.outcome is Outcome.CANCELLED and order.kind == OrderKind.RENEWAL:
         await charging.failed(tools, session, settled.payment)
     if settled.outcome is not Outcome.CANCELLED or fact.external_id == settled.payment.external_id:
-        await reporting.tell(tools, session, settled.payment, order, settled.outcome)
+        await reporting.tell(tools, session, settled.payment, order, settled.outcome, settled.credited)
     if granted is not None and _stays(settled.payment):
         await agreeing.paid(tools, session, settled.payment, fact, granted)
     log.bind(order=order.ref)
@@ -143,7 +143,8 @@ async def follow_up(tools: Tools, session: AsyncSession, settled: Settled) -> No
     """What a person's word on a payment leads to, in the transaction in which it was given."""
     if settled.outcome is Outcome.PAID:
         await fulfil(tools, session, settled.payment)
-    await reporting.tell(tools, session, settled.payment, settled.payment.order, settled.outcome)
+    order = settled.payment.order
+    await reporting.tell(tools, session, settled.payment, order, settled.outcome, settled.credited)
 
 
 async def fulfil(tools: Tools, session: AsyncSession, payment: Payment) -> Subscription:

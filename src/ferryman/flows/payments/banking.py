@@ -32,6 +32,11 @@ SHORT = timedelta(hours=2)
 # What changed so lately may not be on their list yet, or not in our books.
 UNSURE = timedelta(hours=1)
 LONGEST = 300
+# What settling comes to when the books did not know yet.
+RECOVERED = (
+    *(Outcome.PAID, Outcome.SECOND, Outcome.CREDITED, Outcome.BARRED),
+    *(Outcome.GIVEN_BACK, Outcome.WON_BACK),
+)
 
 
 @dataclass
@@ -122,7 +127,7 @@ async def _hold_beside(
     elif outcome is Outcome.REVIEW:
         what = f"{fact.amount} at {provider.name} does not fit the payment of ours that it names"
         done.differences.append(_difference(fact, FindingKind.DIFFERS, what))
-    elif outcome in (Outcome.PAID, Outcome.SECOND, Outcome.BARRED, Outcome.GIVEN_BACK, Outcome.WON_BACK):
+    elif outcome in RECOVERED:
         done.recovered += 1
         _log.warning("money_found_at_bank", provider=provider.name, external=fact.external_id, outcome=outcome)
 
@@ -130,6 +135,9 @@ async def _hold_beside(
 def _the_same(ours: Payment | None, fact: Fact) -> bool:
     """Whether nothing has to be done about it."""
     if ours is None or ours.state != Attempt.SUCCEEDED or ours.amount != fact.amount:
+        return False
+    if "decided" in ours.details:
+        # It was short when a person decided, and the rest may have come since.
         return False
     charged_back = fact.charged_back is None or fact.charged_back.minor == ours.charged_back
     return charged_back and (fact.refunded is None or fact.refunded.minor <= ours.refunded)

@@ -89,8 +89,7 @@ async def _post(session: AsyncSession, payment: Payment, one: Refund, part: int)
         ("refunds", owed - part),
     ]
     legs = [(account, Money(minor, one.currency)) for account, minor in parts if minor]
-    kind = f"{WHAT}_{one.won_back}" if one.won_back else WHAT
-    await ledger.post(session, kind, f"refund:{one.ref}", legs, {"payment": payment.ref})
+    await ledger.post_again(session, WHAT, f"refund:{one.ref}", legs, {"payment": payment.ref})
 
 
 async def _still_on(session: AsyncSession, one: Refund, account: str) -> int:

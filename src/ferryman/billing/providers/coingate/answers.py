@@ -42,6 +42,7 @@ def fact(order: Json, test: bool) -> Fact:
         fee=_fee(order, amount.currency),
         refunded=_refunded(order, status, amount) if state is PaymentState.SUCCEEDED else None,
         details=_details(order),
+        came=_came(order, amount) if state is PaymentState.SHORT else None,
     )
 
 
@@ -56,6 +57,15 @@ def _state(order: Json, status: str) -> tuple[PaymentState, str | None]:
         return PaymentState.CANCELLED, status
     known = status in _WAITING
     return PaymentState.PENDING, (status if known else f"unknown status {status[:40]}")
+
+
+def _came(order: Json, price: Money) -> Money | None:
+    """What of too little is ours: none, as a rule, for CoinGate keeps it ready for the payer to take back. It is when
+    the order says that we received something."""
+    if coins(order.get("receive_amount")) <= 0:
+        return None
+    asked = coins(order.get("pay_amount"))
+    return remote.worth_of(asked - coins(order.get("underpaid_amount")), asked, price)
 
 
 def _details(order: Json) -> Json:

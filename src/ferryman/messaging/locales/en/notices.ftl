@@ -58,6 +58,12 @@ notice-second-payment-credited =
     It was paid already, so { $amount } went to your balance. Nothing is lost.
 
     🧾 Order <code>{ $order_ref }</code>
+notice-part-credited =
+    💼 <b>What came is on your balance: { $amount }</b>
+
+    It was less than the price, so the order itself is not paid. Your balance pays for your next purchase.
+
+    🧾 Order <code>{ $order_ref }</code>
 notice-payment-of-barred-credited =
     💼 <b>Your payment came, but the order is not fulfilled</b>
 
