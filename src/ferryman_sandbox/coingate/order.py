@@ -72,6 +72,7 @@ class Order:
         actions = dict(ACTIONS) | ({"waiting": ("rest", "cancel")} if came else {})
         offered = [(one, plain(coins_for(self.price, currency, one))) for one in COINS] if state == "new" else []
         return Bill(
+            key=self.key,
             id=str(self.id),
             state=state,
             price=f"{self.price:.2f} {currency}",

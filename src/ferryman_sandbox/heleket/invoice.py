@@ -117,6 +117,7 @@ class Invoice:
         came, missing = Decimal(self.came), self.needed - Decimal(self.came)
         offered = [(one, plain(coins_for(Decimal(self.amount), self.currency, one))) for one in COINS] if new else []
         return Bill(
+            key=self.uuid,
             id=self.uuid,
             state=STATES.get(self.status, "failed"),
             price=f"{self.amount} {self.currency}",

@@ -50,6 +50,12 @@ class Desk:
         document = self._store.get("bill", id_)
         return None if document is None else Bill(**document)
 
+    def get(self, id_: str) -> Bill:
+        bill = self.find(id_)
+        if bill is None:
+            raise Wrong("there is no such bill")
+        return bill
+
     def bills(self) -> list[Bill]:
         """Newest first."""
         return [Bill(**document) for _, document in self._store.all("bill")][::-1]
@@ -78,9 +84,7 @@ class Desk:
         return bill
 
     def _in(self, id_: str, status: str) -> Bill:
-        bill = self.find(id_)
-        if bill is None:
-            raise Wrong("there is no such bill")
+        bill = self.get(id_)
         if bill.status != status:
             raise Wrong(f"the bill is {bill.status}, not {status}")
         return bill

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, field
 
 from ferryman_sandbox.links.bill import Bill, Desk, Json
-from ferryman_sandbox.links.page import Page, Till
+from ferryman_sandbox.links.page import LinkPage, Till
 from ferryman_sandbox.payments import Control, Deadlines, Forgery, Manners, PaymentEmulator
 
 # Neither service publishes its spacing; this ladder is ours.
@@ -24,7 +24,7 @@ class LinkEmulator(PaymentEmulator):
             "decline": lambda id_, _: asdict(self.desk.decline(id_)),
             "refund": lambda id_, _: asdict(self.desk.give_back(id_)),
         }
-        page = Page(self.desk, self.till, self.visited)
+        page = LinkPage(self.desk, self.till, self.visited)
         # Nothing here is moved by time alone.
         self.open(Deadlines(self._now, lambda _: None), page, Control(pusher, self._bills, moves, _forgery))
 

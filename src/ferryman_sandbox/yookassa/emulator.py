@@ -6,7 +6,7 @@ from ferryman_sandbox.payments import Keys, PaymentEmulator
 from ferryman_sandbox.yookassa.api import Api, duplicated
 from ferryman_sandbox.yookassa.control import ShopControl
 from ferryman_sandbox.yookassa.notifications import manners, written
-from ferryman_sandbox.yookassa.pay_page import PayPage
+from ferryman_sandbox.yookassa.pay_page import BankPage
 from ferryman_sandbox.yookassa.payment import Json
 from ferryman_sandbox.yookassa.settings import Settings
 from ferryman_sandbox.yookassa.shop import Shop
@@ -32,7 +32,7 @@ class YooKassaEmulator(PaymentEmulator):
         self.shop = Shop(self.store, self._now, settings, self.shop_id, self.currency, self._tell)
         keys = Keys(self.store, self._now, duplicated)
         api = Api(self.shop, keys, pusher, self.secret_key, self.public_url)
-        self.open(self.shop.deadlines, api, PayPage(self.shop), ShopControl(self.store, self.shop, pusher))
+        self.open(self.shop.deadlines, api, BankPage(self.shop), ShopControl(self.store, self.shop, pusher))
 
     async def on_reset(self) -> None:
         await super().on_reset()
