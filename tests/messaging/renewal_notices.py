@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from ferryman.messaging.notice import Notice
 from ferryman.messaging.renewals import (
     RenewalAhead,
+    RenewalCredited,
     RenewalFailed,
     RenewalMoved,
     RenewalOn,
@@ -26,6 +27,7 @@ def renewal_notices() -> Iterator[Notice]:
         yield RenewalAhead(*WHAT, DAY, 150, "XTR", by, way)
         yield Renewed(*WHAT, "FM-1", 19950, "RUB", 30, by, way)
         yield RenewalMoved(*WHAT, 34900, "RUB", 30, by, way)
+    yield RenewalCredited("FM-1", 19900, "RUB")
     yield RenewalPriceRose(*WHAT, 24900, "RUB", 19900)
     for reason in REASONS:
         yield RenewalFailed(*WHAT, 19900, "RUB", reason, DAY)

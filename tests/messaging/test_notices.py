@@ -57,6 +57,7 @@ EVERY = [
     PaymentCancelled("FM-1", ""),
     PaymentInReview(ODD),
     SecondPaymentCredited("FM-1", 19950, "RUB"),
+    notice.CancelledOrderCredited("FM-1", 19950, "RUB"),
     KeyReady(1, PLACES),
     KeyReady(1, [{"flag": "🇳🇱", "title": {"en": ODD * 20}}] * 60),
     KeyReady(1, [{"flag": "", "title": {}}]),

@@ -30,7 +30,7 @@ class Bank:
     """`payments` by their id there, `keys` by which they were asked for.
 
     `verdicts` are what the next charges come to: a reason, "" = success, None = pending. `failures` are what the next
-    calls raise: "before" a charge has its effect, "after" it, or at "stop" and "resume".
+    calls raise: "before" a charge has its effect, "after" it, or at "look", "stop" and "resume".
     """
 
     payments: dict[str, Fact] = field(default_factory=dict)
@@ -115,6 +115,7 @@ class CardProvider:
         return Opened(self.bank.make(request, PaymentState.PENDING).external_id, "https://bank.example/pay")
 
     async def look_up(self, external_id: str) -> Fact:
+        self.bank.fail("look")
         if external_id not in self.bank.payments:
             raise NotFound("The bank has no such payment.")
         return self.bank.payments[external_id]

@@ -21,10 +21,14 @@ class OrderKind(enum.StrEnum):
 
 
 class OrderState(enum.StrEnum):
-    """OPEN → PAID. A cancelled attempt leaves the order open: the customer may try again."""
+    """OPEN → PAID. A cancelled attempt leaves the order open: the customer may try again.
+
+    OPEN → CANCELLED by the customer's own press; soft, as an attempt's is: money that comes all the same makes it PAID.
+    """
 
     OPEN = "open"
     PAID = "paid"
+    CANCELLED = "cancelled"
 
 
 class Attempt(enum.StrEnum):
@@ -63,10 +67,12 @@ class Order(Base):
     state: Mapped[str] = mapped_column(default=OrderState.OPEN)
     created_at: Mapped[datetime]
     paid_at: Mapped[datetime | None]
+    cancelled_at: Mapped[datetime | None]  # stays when it is paid after all
 
     __table_args__ = (
         CheckConstraint("minor > 0", name="amount_positive"),
-        CheckConstraint("state IN ('open', 'paid')", name="state_known"),
+        CheckConstraint("state IN ('open', 'paid', 'cancelled')", name="state_known"),
+        CheckConstraint("state <> 'cancelled' OR cancelled_at IS NOT NULL", name="cancelled_has_a_time"),
         CheckConstraint("(state = 'paid') = (paid_at IS NOT NULL)", name="paid_has_a_time"),
         CheckConstraint("kind IN ('purchase', 'renewal', 'upgrade', 'gift')", name="kind_known"),
         CheckConstraint(

@@ -2,8 +2,8 @@
 
 A provider is one file (or one small package) plus one line under the entry-point group `ferryman.payments`. It
 carries its own title, icon, ways to pay, currencies and settings; nothing in the core knows it by name. What it can do
-beyond the ordinary is told by which of the smaller protocols it has: Capturing, Charging, Refunding, Listing. One that
-takes the money out of our own books instead of somebody's hands is an InHouse.
+beyond the ordinary is told by which of the smaller protocols it has: Capturing, Withdrawing, Charging, Refunding,
+Listing. One that takes the money out of our own books instead of somebody's hands is an InHouse.
 """
 
 import enum
@@ -279,6 +279,15 @@ class Capturing(Protocol):
 
     async def capture(self, external_id: str, amount: Money, idempotency_key: str) -> Fact:
         """Take what is held; once, however often it is said."""
+        ...
+
+
+@runtime_checkable
+class Withdrawing(Protocol):
+    """A payment that waits can be called off, and be asked about afterwards all the same."""
+
+    async def withdraw(self, external_id: str) -> Fact:
+        """Nobody can pay it any more: the Fact is CANCELLED, or says that it was paid before."""
         ...
 
 

@@ -168,6 +168,19 @@ async def unsettled(session: AsyncSession, subscription_id: int) -> bool:
     return await session.scalar(open_.limit(1)) is not None
 
 
+async def renewed(session: AsyncSession, subscription_id: int, period_end: datetime, *, but: int) -> bool:
+    """Whether the period that ends then was paid for by another order's charge, `but` being the order in question."""
+    paid = (
+        select(Charge.payment_id)
+        .join(Agreement, Agreement.id == Charge.renewal_id)
+        .join(Payment, Payment.id == Charge.payment_id)
+        .join(Order, Order.id == Payment.order_id)
+        .where(Agreement.subscription_id == subscription_id, Charge.period_end == period_end)
+        .where(Order.state == OrderState.PAID, Order.id != but)
+    )
+    return await session.scalar(paid.limit(1)) is not None
+
+
 async def uncounted(session: AsyncSession, agreement_id: int) -> tuple[Charge, Payment] | None:
     """The charge that failed, and whose failure has had no effect yet."""
     failed = (

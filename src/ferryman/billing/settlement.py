@@ -61,8 +61,8 @@ async def settle(
     """Apply what the provider confirmed, in the caller's transaction, under the payment's and the order's row locks.
 
     `barred`: its customer is blocked from buying, so the money goes to their balance. `overdrawn`: so it does, for its
-    price came of a code that they have used up since. `account` is where the money comes from, when that is not what
-    the provider holds for us.
+    price came of a code that they have used up since, or it is not wanted any more. `account` is where the money comes
+    from, when that is not what the provider holds for us.
     """
     payment = await checkout.held(session, payment_id)
     order = await session.get_one(Order, payment.order_id, with_for_update=LOCK, populate_existing=True)
@@ -103,7 +103,7 @@ async def decide(
     order = await session.get_one(Order, payment.order_id, with_for_update=LOCK, populate_existing=True)
     came = [ledger.negative(one) for one in await ledger.held_on(session, f"unmatched:{payment.ref}")]
     legs = [(f"unmatched:{payment.ref}", one) for one in came]
-    pays = grant and order.state == OrderState.OPEN
+    pays = grant and order.state != OrderState.PAID
     if pays:
         missing = payment.amount.minor - sum(one.minor for one in came if one.currency == payment.currency)
         legs.append(("sales", ledger.negative(payment.amount)))
@@ -230,7 +230,7 @@ async def _succeed(
     account: str | None,
 ) -> Outcome:
     """Late or not, the money is there: the order is paid, or the customer's balance grows."""
-    first = order.state == OrderState.OPEN and not barred and not overdrawn
+    first = order.state != OrderState.PAID and not barred and not overdrawn
     source, target = account or f"provider:{payment.provider}", "sales" if first else f"customer:{order.customer_id}"
     legs = [(source, payment.amount), (target, ledger.negative(payment.amount))]
     for held in await ledger.held_on(session, f"unmatched:{payment.ref}"):

@@ -139,6 +139,12 @@ async def release(session: AsyncSession, now: datetime) -> int:
     return int(getattr(result, "rowcount", 0))
 
 
+async def let_go(session: AsyncSession, order_id: int, now: datetime) -> None:
+    """The order is cancelled: what was held for it is free at once."""
+    held = (DiscountUse.order_id == order_id, DiscountUse.state == UseState.RESERVED)
+    await session.execute(update(DiscountUse).where(*held).values(state=UseState.RELEASED, at=now))
+
+
 async def by_code(session: AsyncSession, code: str) -> Discount:
     """The promo of this code (see `code_of`). Raises PromoRefused."""
     found = await session.scalar(select(Discount).where(Discount.code == code))

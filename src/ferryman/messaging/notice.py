@@ -152,6 +152,15 @@ class PartCredited(Notice):
 
 
 @dataclass(frozen=True)
+class CancelledOrderCredited(Notice):
+    """An order was paid that its customer had cancelled, before they bought something else; it is on their balance."""
+
+    order_ref: str
+    amount: int
+    currency: str
+
+
+@dataclass(frozen=True)
 class PaymentOfBarredCredited(Notice):
     """A customer who is blocked from buying paid all the same; the money is on their balance."""
 

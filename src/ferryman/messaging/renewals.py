@@ -149,6 +149,15 @@ class RenewalMoved(Notice):
         return Keyboard(((yes,), (_subscription(voice, self.ref),)))
 
 
+@dataclass(frozen=True)
+class RenewalCredited(Notice):
+    """A renewal was charged that is not wanted any more; the money is on the customer's balance."""
+
+    order_ref: str
+    amount: int
+    currency: str
+
+
 def _days(voice: Voice, **moments: str) -> Words:
     return {name: voice.date(datetime.fromisoformat(given)) for name, given in moments.items()}
 

@@ -15,6 +15,7 @@ GOOD = {
     "v1:pay:yookassa:12": ("pay", {"method": "yookassa", "term": "12"}),
     "v1:pay:crypto_bot:12:aB3": ("pay", {"method": "crypto_bot", "term": "12", "nonce": "aB3"}),
     "v1:check:FM-20X_y": ("check", {"order": "FM-20X_y"}),
+    "v1:cancel:FM-20X_y": ("cancel", {"order": "FM-20X_y"}),
     "v1:subs": ("subs", {}),
     "v1:sub:abc23": ("sub", {"ref": "abc23"}),
     "v1:key:abc23": ("key", {"ref": "abc23"}),

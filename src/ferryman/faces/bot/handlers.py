@@ -34,7 +34,7 @@ _log = log.get("bot")
 DATA_VERSION = 1
 COMMANDS = {"start": "home", "buy": "buy", "subs": "subs", "help": "help", "language": "lang"}
 HOME = parse("v1:home")
-BUYING = ("buy", "plan", "term", "again", "pay", "keep", "check", "promo", "nopromo", "up", "upterm", "upp")
+BUYING = ("buy", "plan", "term", "again", "pay", "keep", "check", "cancel", "promo", "nopromo", "up", "upterm", "upp")
 
 
 class Dialogue(StatesGroup):
@@ -148,6 +148,8 @@ async def _met(tools: Tools, user: User) -> Customer:
 
 def _worth_returning_to(pressed: Press) -> str:
     # Showing a checkout again must not look like a press on "pay": the choice of methods comes before it.
+    if pressed.verb == "cancel":
+        return "v1:buy"
     if pressed.verb == "upp":
         return f"v1:upterm:{pressed.words['ref']}:{pressed.words['term']}"
     before = {"pay": "term", "keep": "again"}.get(pressed.verb)

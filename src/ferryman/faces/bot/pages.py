@@ -23,7 +23,7 @@ from ferryman.faces.bot.screens import Screen
 from ferryman.faces.bot.visit import Visit, theirs
 from ferryman.fleet import keyring
 from ferryman.flows.orders import offering, pricing
-from ferryman.flows.payments import buying
+from ferryman.flows.payments import buying, cancelling
 from ferryman.flows.renewals import consenting
 from ferryman.flows.shop import meeting
 from ferryman.kit import log
@@ -117,9 +117,17 @@ async def _check(visit: Visit, press: Press) -> Screen:
         order = await session.scalar(select(Order).where(Order.ref == ref, Order.customer_id == visit.customer.id))
         attempts = await checkout.attempts(session, order) if order is not None else []
     latest = attempts[-1] if attempts else None
+    if state == "cancelled":
+        return screens.dropped(visit.voice, ref)
     if latest is not None and state != "paid":
         state = latest.state
     return screens.order(visit.voice, ref, state, latest.pay_url if latest is not None else None)
+
+
+async def _cancel(visit: Visit, press: Press) -> Screen:
+    ref = press.words["order"]
+    state = await cancelling.cancel(visit.tools, visit.customer.id, ref)
+    return screens.order(visit.voice, ref, "dropped" if state == "cancelled" else state, None)
 
 
 async def _subs(visit: Visit, _: Press) -> Screen:
@@ -207,6 +215,7 @@ _PAGES: dict[str, Callable[[Visit, Press], Awaitable[Screen]]] = {
     "pay": _pay,
     "keep": _pay,
     "check": _check,
+    "cancel": _cancel,
     "subs": _subs,
     "sub": _sub,
     "key": _key,

@@ -30,6 +30,7 @@ _GRAMMAR = {
     "upterm": rf":(?P<ref>{_REF}):(?P<term>{_NUMBER})",
     "upp": rf":(?P<method>{_METHOD}):(?P<ref>{_REF}):(?P<term>{_NUMBER}):(?P<nonce>{_NONCE})",
     "check": rf":(?P<order>{_REF})",
+    "cancel": rf":(?P<order>{_REF})",
     "subs": "",
     "sub": rf":(?P<ref>{_REF})",
     "key": rf":(?P<ref>{_REF})",

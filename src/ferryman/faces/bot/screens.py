@@ -118,6 +118,8 @@ def checkout(voice: Voice, order: Checkout, back: str) -> Screen:
     """`back` is the data of the button that leads to the choice before."""
     if order.paid:
         return paid(voice, order.order_ref)
+    if order.cancelled:
+        return dropped(voice, order.order_ref)
     text = voice.html(
         "checkout" if order.pay_url else "checkout-wait",
         order_ref=order.order_ref,
@@ -133,6 +135,11 @@ def paid(voice: Voice, order_ref: str) -> Screen:
     return order(voice, order_ref, "paid", None)
 
 
+def dropped(voice: Voice, order_ref: str) -> Screen:
+    """The customer does not want it any more."""
+    return order(voice, order_ref, "dropped", None)
+
+
 def contact(voice: Voice, back: str, *, wrong: bool = False) -> Screen:
     """Where the receipt is to go: an e-mail address or a phone number, to be typed."""
     asked = Screen(voice.html("contact"), Keyboard(((button(voice, "back", back),), home_row(voice))), asks="contact")
@@ -144,11 +151,11 @@ def paying_refused(voice: Voice, back: str) -> Screen:
 
 
 def order(voice: Voice, order_ref: str, state: str, pay_url: str | None) -> Screen:
-    """`state`: paid, cancelled, review, or anything else for "not yet"."""
+    """`state`: paid, cancelled (the payment), dropped (the order), review, or anything else for "not yet"."""
     match state:
         case "paid":
             keyboard = Keyboard(((button(voice, "subs", "v1:subs"),), home_row(voice)))
-        case "cancelled":
+        case "cancelled" | "dropped":
             keyboard = Keyboard(((button(voice, "buy", "v1:buy"),), home_row(voice)))
         case "review":
             keyboard = Keyboard((home_row(voice),))
@@ -245,7 +252,8 @@ def banned(voice: Voice) -> Screen:
 def _paying(voice: Voice, order_ref: str, pay_url: str | None, *below: Button) -> Keyboard:
     pay = Button(voice.plain("button-pay"), url=pay_url) if pay_url else None
     check = button(voice, "check", f"v1:check:{order_ref}")
-    return Keyboard(tuple((one,) for one in (pay, check, *below) if one is not None))
+    cancel = button(voice, "cancel", f"v1:cancel:{order_ref}")
+    return Keyboard(tuple((one,) for one in (pay, check, cancel, *below) if one is not None))
 
 
 def price(voice: Voice, amount: Money, was: Money | None) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ferryman.billing import checkout, methods
-from ferryman.billing.order import Attempt, Order, Payment
+from ferryman.billing.order import Attempt, Order, OrderState, Payment
 from ferryman.billing.provider import InHouse, Offered, PaymentProvider, PaymentRequest
 from ferryman.billing.settlement import Outcome
 from ferryman.flows.announcing import announce
@@ -29,12 +29,15 @@ PATIENCE_SECONDS = 8.0
 async def open_payment(tools: Tools, payment_id: int, *, late: bool = False) -> str | None:
     """Where the customer pays, asking the provider when it is not known yet; None when it does not say now.
 
-    `late`: nobody is looking at a screen any more, so the customer is told by a notice.
+    `late`: nobody is looking at a screen any more, so the customer is told by a notice. For an order that its customer
+    has cancelled nothing is opened.
 
     Raises Refused when the provider will not take this payment at all.
     """
     async with tools.db.unit() as session:
         payment = await session.get_one(Payment, payment_id)
+        if payment.order.state == OrderState.CANCELLED:
+            return None
         if payment.state == Attempt.CANCELLED and payment.pay_url is None:
             raise Refused(payment.reason or "This attempt to pay was given up; choose again.")
         if payment.state != Attempt.CREATING:
@@ -60,11 +63,11 @@ async def open_payment(tools: Tools, payment_id: int, *, late: bool = False) -> 
     reached(Step.PAYMENT_MADE)
     async with tools.db.unit() as session:
         first = await checkout.opened(session, payment_id, at_provider, tools.clock.now())
-        if first and late and at_provider.pay_url:
+        kept = await session.get_one(Payment, payment_id, populate_existing=True)
+        if first and late and at_provider.pay_url and kept.order.state == OrderState.OPEN:
             link = notice.PaymentLink(payment.order.ref, at_provider.pay_url)
             await announce(tools, session, payment.order.customer_id, link, f"pay-link:{payment.ref}")
-        # Of two calls at once the first to be written down counts, so that everybody is shown the same link.
-        kept = await session.get_one(Payment, payment_id, populate_existing=True)
+    # Of two calls at once the first to be written down counts, so that everybody is shown the same link.
     reached(Step.PAYMENT_OPENED)
     _log.info("payment_opened", payment=payment.ref)
     return kept.pay_url or at_provider.pay_url or None

@@ -10,7 +10,7 @@ from ferryman.billing.settlement import Outcome
 from ferryman.flows.announcing import announce
 from ferryman.flows.tools import Tools
 from ferryman.kit.steps import Step, reached
-from ferryman.messaging import money_back, notice, prices
+from ferryman.messaging import money_back, notice, prices, renewals
 from ferryman.subscriptions import upgrading
 
 
@@ -42,6 +42,10 @@ def _notice(payment: Payment, order: Order, outcome: Outcome) -> notice.Notice |
             )
         case Outcome.PAID if order.kind == OrderKind.GIFT:
             return money_back.GiftRedeemed(what["icon"], what["title"], what["days"])
+        case Outcome.SECOND if order.kind == OrderKind.RENEWAL and order.state != OrderState.PAID:
+            return renewals.RenewalCredited(order.ref, money.minor, money.currency)
+        case Outcome.SECOND if order.state == OrderState.CANCELLED:
+            return notice.CancelledOrderCredited(order.ref, money.minor, money.currency)
         case Outcome.SECOND if order.state == OrderState.OPEN:
             return prices.CodeSpentCredited(order.ref, money.minor, money.currency)
         case Outcome.SECOND:

@@ -21,6 +21,7 @@ from ferryman.billing.settlement import Outcome, Settled
 from ferryman.flows.keys import placing
 from ferryman.flows.orders import pricing, reporting, upgrading
 from ferryman.flows.orders.opening import connected, request_of
+from ferryman.flows.payments import belated
 from ferryman.flows.refunds import giving_back, winning_back
 from ferryman.flows.renewals import agreeing, charging
 from ferryman.flows.tools import Tools
@@ -95,6 +96,7 @@ async def collect(tools: Tools, payment_id: int) -> Outcome:
                 return Outcome.ALREADY
             if held.state != Attempt.CREATING:
                 raise Refused(held.reason or "This attempt to pay was given up; choose again.")
+            await charging.must_be_wanted(session, held)
             fact = await provider.collect(session, request, customer_id)
             account = provider.account(request, customer_id)
             settled = await _settle(tools, session, provider, payment_id, fact, account=account)
@@ -109,7 +111,8 @@ async def _settle(
     tools: Tools, session: AsyncSession, provider: Offered, payment_id: int, fact: Fact, account: str | None = None
 ) -> Settled:
     now = tools.clock.now()
-    order = (await session.get_one(Payment, payment_id)).order
+    payment = await session.get_one(Payment, payment_id)
+    order = payment.order
     # The customer's lock first, then the payment's: two payments of one person may settle at the same moment.
     customer = await session.get_one(Customer, order.customer_id, with_for_update=LOCK, populate_existing=True)
     settled = await settlement.settle(
@@ -119,7 +122,7 @@ async def _settle(
         test_mode=provider.test_mode,
         now=now,
         barred=customer.banned,
-        overdrawn=await pricing.overdrawn(session, order),
+        overdrawn=await belated.unwanted(session, payment),
         account=account,
     )
     granted = await fulfil(tools, session, settled.payment) if settled.outcome is Outcome.PAID else None

@@ -67,7 +67,8 @@ class Wish:
 class Checkout:
     """An order that waits to be paid. `pay_url` None: the provider is slow; the link follows as a notice.
 
-    `paid`: nothing is left to be done, the money was in our own books. `was` is the price before anything came off.
+    `cancelled`: by the customer, and this is the old press once more. `paid`: nothing is left to be done, the money was
+    in our own books. `was` is the price before anything came off.
     """
 
     order_ref: str
@@ -78,6 +79,7 @@ class Checkout:
     pay_url: str | None
     paid: bool = False
     was: Money | None = None
+    cancelled: bool = False
 
 
 async def begin(tools: Tools, wish: Wish) -> Checkout:
@@ -98,8 +100,8 @@ async def begin(tools: Tools, wish: Wish) -> Checkout:
         order = await session.get_one(Order, order_id)
     what = order.snapshot
     was = Money(order.quote["base"], order.currency) if order.quote.get("lines") else None
-    paid = order.state == "paid"
-    return Checkout(order.ref, what["icon"], what["title"], what["days"], order.amount, pay_url, paid, was)
+    paid, cancelled = order.state == OrderState.PAID, order.state == OrderState.CANCELLED
+    return Checkout(order.ref, what["icon"], what["title"], what["days"], order.amount, pay_url, paid, was, cancelled)
 
 
 async def _place(tools: Tools, wish: Wish) -> tuple[int, int]:
@@ -130,7 +132,7 @@ async def _place(tools: Tools, wish: Wish) -> tuple[int, int]:
 
 async def _unpaid(session: AsyncSession, customer: Customer, since: datetime) -> int:
     """How many orders of the customer's own making were placed since then and are not paid."""
-    mine = (Order.customer_id == customer.id, Order.created_at >= since, Order.state == OrderState.OPEN)
+    mine = (Order.customer_id == customer.id, Order.created_at >= since, Order.state != OrderState.PAID)
     return await session.scalar(select(func.count()).where(*mine, Order.kind != OrderKind.RENEWAL)) or 0
 
 
@@ -183,6 +185,7 @@ async def _contact(tools: Tools, session: AsyncSession, customer: Customer, prov
 async def check(tools: Tools, customer_id: int, order_ref: str) -> str:
     """The customer asks "is it paid?": asks the provider now; answers "paid", "open", or "waiting" when it is silent.
 
+    One that they have cancelled, and not paid all the same, is "cancelled".
     Raises NotFound when the customer has no such order.
     """
     async with tools.db.unit() as session:
@@ -193,4 +196,5 @@ async def check(tools: Tools, customer_id: int, order_ref: str) -> str:
     if order.state == "paid":
         return "paid"
     open_ones = [one.id for one in attempts if one.ask_at is not None and one.state != Attempt.SUCCEEDED]
-    return await settling.ask_now(tools, open_ones[-MOST_ASKED:])
+    answer = await settling.ask_now(tools, open_ones[-MOST_ASKED:])
+    return "cancelled" if answer != "paid" and order.state == OrderState.CANCELLED else answer

@@ -15,7 +15,7 @@ from datetime import timedelta
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ferryman.billing import checkout, inbox, methods
-from ferryman.billing.order import Attempt, OrderKind, Payment, WebhookEvent
+from ferryman.billing.order import Attempt, OrderKind, OrderState, Payment, WebhookEvent
 from ferryman.billing.provider import (
     Claim,
     Fact,
@@ -187,6 +187,7 @@ async def settle_payment(tools: Tools, payment_id: int) -> str:
 async def _find_the_way(tools: Tools, payment: Payment, fact: Fact | None) -> None:
     """A webhook may name the payment before our create call was answered; where to pay, only that answer says."""
     lately = tools.clock.now() - payment.created_at < REPEAT_CREATE_WITHIN
+    lately = lately and payment.order.state != OrderState.CANCELLED
     if fact is not None and fact.state is PaymentState.PENDING and payment.state == Attempt.CREATING and lately:
         await open_payment(tools, payment.id, late=True)
 
@@ -209,7 +210,8 @@ async def _without_an_id(tools: Tools, provider: PaymentProvider, payment: Payme
         return await provider.find(request)
     if payment.order.kind == OrderKind.RENEWAL:
         return await charging.charge(tools, provider, payment, request)
-    if tools.clock.now() - payment.created_at < REPEAT_CREATE_WITHIN:
+    wanted = payment.order.state != OrderState.CANCELLED
+    if wanted and tools.clock.now() - payment.created_at < REPEAT_CREATE_WITHIN:
         try:
             await open_payment(tools, payment.id, late=True)
         except (Conflict, NotFound):

@@ -58,7 +58,7 @@ class Received:
 
 
 class MayNotPay(Refused):
-    """This payment must not happen. `reason`: unknown, stranger, amount, paid, banned, withdrawn.
+    """This payment must not happen. `reason`: unknown, stranger, amount, cancelled, paid, banned, withdrawn.
 
     `language` is the customer's own, None when the payer is none of ours.
     """
@@ -91,6 +91,8 @@ async def may_pay(tools: Tools, question: Question) -> None:
         raise MayNotPay("banned", customer.language)
     if (payment.minor, payment.currency) != (question.amount, question.currency):
         raise MayNotPay("amount", customer.language)
+    if order.state == OrderState.CANCELLED:
+        raise MayNotPay("cancelled", customer.language)
     if order.state != OrderState.OPEN or payment.state in (Attempt.SUCCEEDED, Attempt.REVIEW):
         raise MayNotPay("paid", customer.language)
     if order.kind == OrderKind.PURCHASE and not (on_sale and sold):

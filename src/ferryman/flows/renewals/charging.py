@@ -11,13 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ferryman.billing import checkout, renewals
 from ferryman.billing.order import Payment
 from ferryman.billing.provider import Charging, Fact, PaymentProvider, PaymentRequest
-from ferryman.billing.renewal import Agreement
+from ferryman.billing.renewal import Agreement, Charge
 from ferryman.flows.renewals.renewing import count_failures, held
 from ferryman.flows.tools import Tools
 from ferryman.kit import log
 from ferryman.kit.db import LOCK
 from ferryman.kit.errors import AccessDenied, Conflict, NotFound, Refused
 from ferryman.people.customer import Customer
+from ferryman.subscriptions.subscription import Subscription
 
 _log = log.get("renewing")
 
@@ -28,11 +29,13 @@ REPEAT_CHARGE_WITHIN = timedelta(hours=23)
 async def charge(tools: Tools, provider: PaymentProvider, payment: Payment, request: PaymentRequest) -> Fact | None:
     """What the provider says of a charge that it may know already; None when there is none, and never will be.
 
+    A charge that is not wanted any more is only looked for: what was sent has its effect, and nothing is sent anew.
     Raises Retry while the answer is unknown, AccessDenied, Misconfigured.
     """
     async with tools.db.unit() as session:
         found = await renewals.charge_of(session, payment.id)
-    token = _token(tools, found[1]) if found is not None else None
+        wanted = found is not None and await _wanted(session, *found)
+    token = _token(tools, found[1]) if found is not None and wanted else None
     old = tools.clock.now() - payment.created_at >= REPEAT_CHARGE_WITHIN
     if token is None or old or not isinstance(provider, Charging):
         return await _looked_for(tools, provider, payment, request, "never charged")
@@ -47,6 +50,21 @@ async def charge(tools: Tools, provider: PaymentProvider, payment: Payment, requ
         _log.error("charge_refused", payment=payment.ref, why=str(error))
         await give_up(tools, payment, "refused")
         return None
+
+
+async def must_be_wanted(session: AsyncSession, payment: Payment) -> None:
+    """Raises Refused for a charge that is not to be made any more. The caller holds the customer's row."""
+    found = await renewals.charge_of(session, payment.id)
+    if found is not None and not await _wanted(session, *found):
+        raise Refused("This renewal is not wanted any more.")
+
+
+async def _wanted(session: AsyncSession, one: Charge, agreement: Agreement) -> bool:
+    """Whether it may still be sent: it was switched off since, the customer was blocked, or the end is another."""
+    customer = await session.get_one(Customer, agreement.customer_id)
+    subscription = await session.get_one(Subscription, agreement.subscription_id)
+    runs = subscription.disabled_at is None and subscription.frozen_at is None
+    return agreement.active and not customer.banned and runs and subscription.ends_at == one.period_end
 
 
 async def _looked_for(

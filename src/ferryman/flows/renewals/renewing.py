@@ -221,7 +221,9 @@ async def count_failures(scene: Scene) -> None:
         charge, payment = found
         charge.counted = True
         await scene.session.flush()
-        if scene.one.active and charge.period_end == scene.one.period_end:
+        # Whoever is blocked or has other time by now hears nothing of a charge that was not made for that reason.
+        stands = charge.period_end == scene.one.period_end == scene.subscription.ends_at and not scene.customer.banned
+        if scene.one.active and stands:
             # From our own books it is always the same: the money is not there.
             reason = "insufficient_funds" if scene.one.by == By.BALANCE else payment.reason or ""
             await _failed(scene, reason)

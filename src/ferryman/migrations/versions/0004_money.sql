@@ -16,6 +16,10 @@ ALTER TABLE orders
     ADD COLUMN kind VARCHAR DEFAULT 'purchase' NOT NULL,
     ADD COLUMN quote JSONB DEFAULT '{}' NOT NULL,
     ADD COLUMN subscription_id BIGINT,
+    ADD COLUMN cancelled_at TIMESTAMP WITH TIME ZONE,
+    DROP CONSTRAINT ck_orders_state_known,
+    ADD CONSTRAINT ck_orders_state_known CHECK (state IN ('open', 'paid', 'cancelled')),
+    ADD CONSTRAINT ck_orders_cancelled_has_a_time CHECK (state <> 'cancelled' OR cancelled_at IS NOT NULL),
     ADD CONSTRAINT fk_orders_subscription_id FOREIGN KEY (subscription_id) REFERENCES subscriptions (id),
     ADD CONSTRAINT ck_orders_kind_known CHECK (kind IN ('purchase', 'renewal', 'upgrade', 'gift')),
     ADD CONSTRAINT ck_orders_upgrade_has_a_subscription CHECK (kind NOT IN ('renewal', 'upgrade') OR subscription_id IS NOT NULL);

@@ -24,7 +24,7 @@ from ferryman.billing.providers.stripe.settings import REAL_API, AccountConfig
 from ferryman.billing.providers.stripe.shapes import INTENT, SESSION, Json
 from ferryman.billing.providers.stripe.webhook import claim_of, must_be_signed
 from ferryman.kit import remote
-from ferryman.kit.errors import Misconfigured, NotFound, Refused, Unreachable
+from ferryman.kit.errors import AccessDenied, Misconfigured, NotFound, Refused, Unreachable
 from ferryman.kit.money import Money
 
 # Those where Stripe's smallest unit is ours; it knows more.
@@ -117,6 +117,17 @@ class Stripe:
         ]
         order = (PaymentState.SUCCEEDED, PaymentState.PENDING, PaymentState.CANCELLED)
         return min(found, key=lambda fact: order.index(fact.state), default=None)
+
+    async def withdraw(self, external_id: str) -> Fact:
+        """Only what is open expires at our word; what it is otherwise by then is the answer."""
+        if SESSION.fullmatch(external_id):
+            try:
+                await self._api.post(f"/checkout/sessions/{external_id}/expire", {}, f"expire-{external_id}")
+            except (AccessDenied, NotFound):
+                raise
+            except Refused:
+                pass
+        return await self.look_up(external_id)
 
     async def charge(self, request: PaymentRequest, token: str) -> Fact:
         """A decline is a Fact that is CANCELLED, its reason the bank's word for it."""

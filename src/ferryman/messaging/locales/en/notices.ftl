@@ -64,6 +64,12 @@ notice-part-credited =
     It was less than the price, so the order itself is not paid. Your balance pays for your next purchase.
 
     🧾 Order <code>{ $order_ref }</code>
+notice-cancelled-order-credited =
+    💼 <b>A payment came for an order that you had cancelled</b>
+
+    You have bought something else since, so { $amount } are on your balance; nothing is lost.
+
+    🧾 Order <code>{ $order_ref }</code>
 notice-payment-of-barred-credited =
     💼 <b>Your payment came, but the order is not fulfilled</b>
 

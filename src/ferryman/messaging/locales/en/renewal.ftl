@@ -83,6 +83,12 @@ notice-renewal-stopped =
     { $icon } { $title } · paid until { $until }
 
     { renewal-why }
+notice-renewal-credited =
+    💼 <b>A renewal was charged that is not needed any more</b>
+
+    Your subscription has been renewed already, or is to another plan by now, so { $amount } are on your balance; nothing is lost.
+
+    🧾 Order <code>{ $order_ref }</code>
 notice-renewal-moved =
     🔁 <b>A new plan: renew it too?</b>
 

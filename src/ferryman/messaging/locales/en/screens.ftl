@@ -19,6 +19,7 @@ button-help = 📲 How to connect
 button-language = 🌍 Language · Язык
 button-rules = 📜 Rules
 button-pay = 💳 Go to payment
+button-cancel = ✖️ Cancel the order
 button-check = ✅ I have paid — check
 button-key = 🔑 Key and QR code
 button-renew = 🔄 Renew
@@ -115,6 +116,12 @@ order-cancelled =
     🧾 Order <code>{ $order_ref }</code>
 
     You can place a new order — it takes half a minute.
+order-dropped =
+    ✖️ <b>The order is cancelled</b>
+
+    🧾 Order <code>{ $order_ref }</code>
+
+    You owe nothing; please do not pay by the old link. Should you have paid already, the money is not lost: it gets you what you ordered, or goes to your balance if you have bought something else since.
 order-review =
     🔎 <b>We are checking this payment by hand</b>
 

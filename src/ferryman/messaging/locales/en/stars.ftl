@@ -5,6 +5,7 @@ refused-unknown = This invoice is not known here any more. Open the menu with /b
 refused-stranger = This invoice was made for somebody else. Open the bot yourself and choose a plan with /buy.
 refused-amount = The amount is not the one that was agreed. Choose again with /buy.
 refused-paid = This order is paid already. There is nothing more to pay.
+refused-cancelled = You have cancelled this order. Choose again with /buy.
 refused-banned = This shop is closed to you. If that is a mistake, write to support: /paysupport
 refused-withdrawn = This plan is not on sale any more. Choose another one with /buy.
 refused-busy = The shop does not answer at the moment. No Stars were taken: please try again in a minute.

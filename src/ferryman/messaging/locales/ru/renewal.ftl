@@ -83,6 +83,12 @@ notice-renewal-stopped =
     { $icon } { $title } · оплачена до { $until }
 
     { renewal-why }
+notice-renewal-credited =
+    💼 <b>Списание за продление больше не нужно</b>
+
+    Подписка уже продлена или перешла на другой тариф, поэтому { $amount } — на вашем балансе; ничего не потеряно.
+
+    🧾 Заказ <code>{ $order_ref }</code>
 notice-renewal-moved =
     🔁 <b>Новый тариф: продлевать и его?</b>
 
