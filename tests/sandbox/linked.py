@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import aiohttp
@@ -12,36 +11,23 @@ from aiohttp import web
 
 from ferryman_sandbox.emulator import Server, serve
 from ferryman_sandbox.links import LinkEmulator
-
-PATIENCE = 5.0
+from tests.sandbox.outside import PATIENCE, Json, Outside
 
 
 @dataclass
-class Street:
+class Street(Outside):
     """`heard` is what the shop was told, newest last; `say` what it answers."""
 
-    url: str
-    http: aiohttp.ClientSession
     emulator: LinkEmulator
     say: Callable[[dict[str, str]], tuple[int, str]]
     heard: list[dict[str, str]] = field(default_factory=list)
 
-    async def go(self, link: str) -> tuple[int, str]:
-        """The status and the page at the end of a link."""
-        async with self.http.get(link) as response:
-            return response.status, await response.text()
-
-    async def press(self, id_: str, action: str, lang: str = "en") -> str:
+    async def answer(self, id_: str, action: str, lang: str = "en") -> str:
         async with self.http.post(f"{self.url}/bill/{id_}?lang={lang}", data={"action": action}) as response:
             return await response.text()
 
-    async def emu(self, path: str, body: Any = None) -> tuple[int, Any]:
-        async with self.http.post(f"{self.url}/__emu/{path}", json=body or {}) as response:
-            return response.status, await response.json()
-
-    async def bills(self) -> list[dict[str, Any]]:
-        async with self.http.get(f"{self.url}/__emu/payments") as response:
-            return list(await response.json())
+    async def bills(self) -> list[Json]:
+        return list(await self.seen("payments"))
 
     async def told(self, count: int) -> list[dict[str, str]]:
         async with asyncio.timeout(PATIENCE):

@@ -1,6 +1,7 @@
-"""What tests of the coin emulators share: an ear for webhooks, control routes, a browser without scripts."""
+"""What tests of the payment emulators share: an ear for webhooks, control routes, a browser without scripts."""
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -10,7 +11,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from ferryman_sandbox.emulator import serve
+from ferryman_sandbox.emulator import Emulator, serve
 
 PATIENCE = 5.0
 Json = dict[str, Any]
@@ -23,13 +24,22 @@ class Ear:
     url: str = ""
     bodies: list[str] = field(default_factory=list)
     kinds: list[str] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    sources: list[str | None] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)
+
+    @property
+    def heard(self) -> list[Json]:
+        return [json.loads(body) for body in self.bodies]
 
     async def hear(self, request: web.Request) -> web.Response:
         self.bodies.append(await request.text())
         self.kinds.append(request.content_type)
+        self.headers.append(dict(request.headers))
+        self.sources.append(request.remote)
         status = self.statuses.pop(0) if self.statuses else 200
-        return web.Response(status=status, headers={"Location": "https://elsewhere.example/"} if status < 400 else {})
+        elsewhere = {"Location": "https://elsewhere.example/"} if status < 400 else {}
+        return web.Response(status=status, headers=elsewhere, text="" if status == 204 else "thanks")
 
 
 @asynccontextmanager
@@ -44,6 +54,16 @@ async def listening() -> AsyncIterator[Ear]:
         await server.stop()
 
 
+@asynccontextmanager
+async def standing(emulator: Emulator) -> AsyncIterator[tuple[str, aiohttp.ClientSession]]:
+    """The emulator's address, and what to call it with; its store is closed at the end."""
+    server = await serve(emulator.app)
+    async with aiohttp.ClientSession() as http:
+        yield server.url, http
+    await server.stop()
+    emulator.store.close()
+
+
 @dataclass
 class Outside:
     """Somebody with a browser and the emulator's control routes."""
@@ -55,7 +75,7 @@ class Outside:
         async with self.http.post(f"{self.url}/__emu/{path}", json=body or {}) as answer:
             return answer.status, await answer.json()
 
-    async def read(self, path: str) -> Any:
+    async def seen(self, path: str) -> Any:
         async with self.http.get(f"{self.url}/__emu/{path}") as answer:
             return await answer.json()
 

@@ -2,13 +2,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
 import pytest
 
 from ferryman_sandbox.coingate import CoinGateEmulator
-from ferryman_sandbox.emulator import serve
 from ferryman_sandbox.store import Store
-from tests.sandbox.coins.harbour import Ear, Json, Outside, listening
+from tests.sandbox.outside import Ear, Json, Outside, standing
 
 TOKEN = "token-of-the-till"
 
@@ -52,16 +50,6 @@ class Till(Outside):
 
 
 @pytest.fixture
-async def ear() -> AsyncIterator[Ear]:
-    async with listening() as ear:
-        yield ear
-
-
-@pytest.fixture
 async def till(ear: Ear) -> AsyncIterator[Till]:
-    store = Store(":memory:")
-    server = await serve(CoinGateEmulator(store, token=TOKEN).app)
-    async with aiohttp.ClientSession() as http:
-        yield Till(server.url, http, ear.url)
-    await server.stop()
-    store.close()
+    async with standing(CoinGateEmulator(Store(":memory:"), token=TOKEN)) as (url, http):
+        yield Till(url, http, ear.url)

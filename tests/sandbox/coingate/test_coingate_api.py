@@ -10,7 +10,7 @@ from ferryman_sandbox.coingate import CoinGateEmulator
 from ferryman_sandbox.emulator import serve
 from ferryman_sandbox.store import Store
 from tests.sandbox.coingate.conftest import TOKEN, Till
-from tests.sandbox.coins.harbour import until
+from tests.sandbox.outside import until
 
 
 @pytest.mark.parametrize("base", ["/v2", "/api/v2"])
@@ -210,9 +210,9 @@ async def test_a_reset_forgets_everything(till: Till) -> None:
     await till.emu("app", {"callback_format": "form"})
     await till.create()
     await till.emu("reset")
-    assert await till.read("payments") == []
-    assert (await till.read("app"))["callback_format"] == "json"
+    assert await till.seen("payments") == []
+    assert (await till.seen("app"))["callback_format"] == "json"
 
 
 async def _is(till: Till, id_: int, status: str) -> bool:
-    return any(order["id"] == id_ and order["status"] == status for order in await till.read("payments"))
+    return any(order["id"] == id_ and order["status"] == status for order in await till.seen("payments"))

@@ -8,7 +8,7 @@ import pytest
 
 from ferryman_sandbox.coingate.emulator import LADDER
 from tests.sandbox.coingate.conftest import Till
-from tests.sandbox.coins.harbour import Ear, until
+from tests.sandbox.outside import Ear, until
 
 
 async def paid(till: Till) -> int:
@@ -51,7 +51,7 @@ async def test_every_step_of_a_slow_payer_is_told_and_a_shortage_is_not(till: Ti
 async def test_an_order_without_an_address_is_told_to_nobody(till: Till, ear: Ear) -> None:
     order = await till.create(callback_url=None)
     await till.emu(f"payments/{order['id']}/pay")
-    assert await till.read("deliveries") == []
+    assert await till.seen("deliveries") == []
     assert ear.bodies == []
 
 
@@ -117,10 +117,10 @@ async def test_a_forgery_carries_a_token_that_is_not_the_orders(till: Till, ear:
 async def test_a_callback_can_be_sent_again_from_the_log(till: Till, ear: Ear) -> None:
     await paid(till)
     await until(lambda: _tried(till, 1))
-    [delivery] = await till.read("deliveries")
+    [delivery] = await till.seen("deliveries")
     await till.emu(f"deliveries/{delivery['n']}/resend")
     assert ear.bodies[0] == ear.bodies[1]
 
 
 async def _tried(till: Till, count: int) -> bool:
-    return len(await till.read("deliveries")) >= count
+    return len(await till.seen("deliveries")) >= count

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.sandbox.coingate.conftest import Till
-from tests.sandbox.coins.harbour import shows, state
+from tests.sandbox.outside import shows, state
 
 
 @pytest.fixture

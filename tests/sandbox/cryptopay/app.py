@@ -1,18 +1,13 @@
-"""An app of Crypto Pay that speaks to the emulator over HTTP as a shop would, and somebody at its control routes."""
+"""An app of Crypto Pay that speaks to the emulator over HTTP as a shop would."""
 
-from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
+from tests.sandbox.outside import Outside
 
 TOKEN = "12345:AAtoken"
 
 
-@dataclass
-class App:
-    url: str
-    http: aiohttp.ClientSession
-
+class App(Outside):
     async def call(self, method: str, token: str = TOKEN, **given: Any) -> tuple[int, Any]:
         headers = {"Crypto-Pay-API-Token": token}
         async with self.http.post(f"{self.url}/api/{method}", json=given, headers=headers) as answer:
@@ -30,11 +25,3 @@ class App:
         assert status == 200, envelope
         found: list[dict[str, Any]] = envelope["result"]["items"]
         return found
-
-    async def emu(self, path: str, body: Any = None) -> tuple[int, Any]:
-        async with self.http.post(f"{self.url}/__emu/{path}", json=body or {}) as answer:
-            return answer.status, await answer.json()
-
-    async def seen(self, path: str) -> Any:
-        async with self.http.get(f"{self.url}/__emu/{path}") as answer:
-            return await answer.json()

@@ -1,13 +1,12 @@
 from collections.abc import AsyncIterator
 
-import aiohttp
 import pytest
 
 from ferryman_sandbox.cryptopay import CryptoPayEmulator
-from ferryman_sandbox.emulator import serve
 from ferryman_sandbox.store import Store
 from tests.billing.providers.recorder import Recorder, recording
 from tests.sandbox.cryptopay.app import TOKEN, App
+from tests.sandbox.outside import standing
 
 
 @pytest.fixture
@@ -18,10 +17,6 @@ async def ear() -> AsyncIterator[Recorder]:
 
 @pytest.fixture
 async def app(ear: Recorder) -> AsyncIterator[App]:
-    store = Store(":memory:")
-    emulator = CryptoPayEmulator(store, token=TOKEN, notify_url=f"{ear.url}/hook")
-    server = await serve(emulator.app)
-    async with aiohttp.ClientSession() as http:
-        yield App(server.url, http)
-    await server.stop()
-    store.close()
+    emulator = CryptoPayEmulator(Store(":memory:"), token=TOKEN, notify_url=f"{ear.url}/hook")
+    async with standing(emulator) as (url, http):
+        yield App(url, http)

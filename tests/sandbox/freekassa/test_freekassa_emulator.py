@@ -38,24 +38,24 @@ async def place() -> AsyncIterator[Street]:
 
 async def test_a_visit_makes_an_order_and_the_next_one_finds_it_while_it_waits(place: Street) -> None:
     for _ in range(2):
-        assert (await place.go(link(place)))[0] == 200
+        assert (await place.look(link(place)))[0] == 200
     (bill,) = await place.bills()
     await place.emu(f"payments/{bill['id']}/decline")
-    await place.go(link(place))
+    await place.look(link(place))
     assert [one["status"] for one in await place.bills()] == ["waiting", "declined"]
 
 
 @pytest.mark.parametrize("changes", [{"oa": "1.00"}, {"o": "another"}, {"s": ""}, {"m": "778"}, {"currency": "USD"}])
 async def test_a_link_that_was_changed_leads_nowhere(place: Street, changes: dict[str, str]) -> None:
-    assert (await place.go(link(place, **changes)))[0] == 400
+    assert (await place.look(link(place, **changes)))[0] == 400
     assert await place.bills() == []
 
 
 @pytest.mark.parametrize(("total", "told"), [("199.00", "199"), ("99.50", "99.5"), ("100", "100")])
 async def test_paying_is_told_in_a_signed_form_without_needless_zeros(place: Street, total: str, told: str) -> None:
-    await place.go(link(place, total))
+    await place.look(link(place, total))
     (bill,) = await place.bills()
-    await place.press(bill["id"], "pay")
+    await place.answer(bill["id"], "pay")
     fields = (await place.told(1))[0]
     assert (fields["AMOUNT"], fields["MERCHANT_ORDER_ID"], fields["intid"]) == (told, "R", bill["id"])
     assert fields["SIGN"] == md5("777", told, "secret2", "R")
@@ -65,7 +65,7 @@ async def test_paying_is_told_in_a_signed_form_without_needless_zeros(place: Str
 async def test_what_is_not_answered_by_yes_is_told_again(place: Street) -> None:
     answers = iter([(200, "OK"), (500, "YES"), (200, "YES")])
     place.say = lambda _: next(answers)
-    await place.go(link(place))
+    await place.look(link(place))
     await place.emu(f"payments/{(await place.bills())[0]['id']}/pay")
     for count in (1, 2, 3):
         await place.told(count)
@@ -76,7 +76,7 @@ async def test_what_is_not_answered_by_yes_is_told_again(place: Street) -> None:
 
 async def test_orders_are_listed_by_our_ref_by_their_number_and_by_time(place: Street) -> None:
     for ref in ("one", "two"):
-        await place.go(link(place, ref=ref))
+        await place.look(link(place, ref=ref))
     two, one = await place.bills()
     assert (await ask(place, 1, paymentId="one"))[1]["orders"][0]["fk_order_id"] == int(one["id"])
     assert (await ask(place, 2, orderId=int(two["id"])))[1]["orders"][0]["merchant_order_id"] == "two"
@@ -86,7 +86,7 @@ async def test_orders_are_listed_by_our_ref_by_their_number_and_by_time(place: S
 
 async def test_a_long_list_has_pages(place: Street) -> None:
     for number in range(11):
-        await place.go(link(place, ref=f"R{number}"))
+        await place.look(link(place, ref=f"R{number}"))
     first, second = (await ask(place, 1, page=1))[1], (await ask(place, 2, page=2))[1]
     assert (first["pages"], len(first["orders"]), len(second["orders"])) == (2, 10, 1)
 

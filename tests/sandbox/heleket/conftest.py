@@ -5,13 +5,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
 import pytest
 
-from ferryman_sandbox.emulator import serve
 from ferryman_sandbox.heleket import HeleketEmulator
 from ferryman_sandbox.store import Store
-from tests.sandbox.coins.harbour import Ear, Json, Outside, listening
+from tests.sandbox.outside import Ear, Json, Outside, standing
 
 MERCHANT, KEY = "8b03432e-385b-4670-8d06-064591096795", "key-of-the-till"
 
@@ -64,16 +62,6 @@ class Till(Outside):
 
 
 @pytest.fixture
-async def ear() -> AsyncIterator[Ear]:
-    async with listening() as ear:
-        yield ear
-
-
-@pytest.fixture
 async def till(ear: Ear) -> AsyncIterator[Till]:
-    store = Store(":memory:")
-    server = await serve(HeleketEmulator(store, merchant=MERCHANT, payment_key=KEY).app)
-    async with aiohttp.ClientSession() as http:
-        yield Till(server.url, http, ear.url)
-    await server.stop()
-    store.close()
+    async with standing(HeleketEmulator(Store(":memory:"), merchant=MERCHANT, payment_key=KEY)) as (url, http):
+        yield Till(url, http, ear.url)

@@ -10,8 +10,8 @@ from ferryman_sandbox.heleket import HeleketEmulator
 from ferryman_sandbox.heleket.emulator import LADDER
 from ferryman_sandbox.heleket.invoice import sign, signed_text
 from ferryman_sandbox.store import Store
-from tests.sandbox.coins.harbour import Ear, shows, state, until
 from tests.sandbox.heleket.conftest import KEY, MERCHANT, Till, md5, verified
+from tests.sandbox.outside import Ear, shows, state, until
 
 
 def test_the_golden_vector() -> None:
@@ -39,7 +39,7 @@ async def test_an_invoice_is_made_and_asked_for_by_either_name(till: Till) -> No
 
 async def test_the_same_order_id_answers_the_same_invoice(till: Till) -> None:
     assert (await till.create())["uuid"] == (await till.create(amount="20.00"))["uuid"]
-    assert len(await till.read("payments")) == 1
+    assert len(await till.seen("payments")) == 1
 
 
 @pytest.mark.parametrize(
@@ -241,10 +241,10 @@ async def test_invoices_survive_a_restart_and_still_run_out_of_time(till: Till, 
     await till.advance(3601)
     assert (await till.info(made["uuid"]))["payment_status"] == "cancel"
     await till.emu("reset")
-    assert await till.read("payments") == []
+    assert await till.seen("payments") == []
     await second.stop()
     store.close()
 
 
 async def _tried(till: Till, count: int) -> bool:
-    return len(await till.read("deliveries")) >= count
+    return len(await till.seen("deliveries")) >= count

@@ -1,12 +1,11 @@
 from collections.abc import AsyncIterator
 
-import aiohttp
 import pytest
 
-from ferryman_sandbox.emulator import serve
 from ferryman_sandbox.store import Store
 from ferryman_sandbox.stripe import StripeEmulator
 from tests.billing.providers.recorder import Recorder, recording
+from tests.sandbox.outside import standing
 from tests.sandbox.stripe.merchant import KEY, SECRET, Merchant
 
 
@@ -24,8 +23,5 @@ def emulator(ear: Recorder) -> StripeEmulator:
 
 @pytest.fixture
 async def merchant(emulator: StripeEmulator) -> AsyncIterator[Merchant]:
-    server = await serve(emulator.app)
-    async with aiohttp.ClientSession() as http:
-        yield Merchant(server.url, http)
-    await server.stop()
-    emulator.store.close()
+    async with standing(emulator) as (url, http):
+        yield Merchant(url, http)

@@ -1,10 +1,9 @@
-"""A merchant that speaks to the emulator over HTTP, and somebody at its control routes."""
+"""A merchant that speaks to the emulator over HTTP."""
 
 import uuid
-from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
+from tests.sandbox.outside import Outside
 
 KEY, SECRET = "sk_test_merchant", "whsec_merchant"
 Json = dict[str, Any]
@@ -26,11 +25,7 @@ def order(**changes: str) -> dict[str, str]:
     return {name: value for name, value in (form | changes).items() if value}
 
 
-@dataclass
-class Merchant:
-    url: str
-    http: aiohttp.ClientSession
-
+class Merchant(Outside):
     async def post(self, path: str, form: dict[str, str], idempotency: str = "", key: str = KEY) -> tuple[int, Json]:
         headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": idempotency or str(uuid.uuid4())}
         async with self.http.post(f"{self.url}/v1{path}", data=form, headers=headers) as answer:
@@ -45,16 +40,6 @@ class Merchant:
         status, session = await self.post("/checkout/sessions", order(**changes))
         assert status == 200, session
         return session
-
-    async def emu(self, path: str, body: Any = None) -> tuple[int, Any]:
-        async with self.http.post(f"{self.url}/__emu/{path}", json=body or {}) as answer:
-            return answer.status, await answer.json()
-
-    async def deliveries(self) -> list[Json]:
-        """Every attempt of a webhook so far, newest first."""
-        async with self.http.get(f"{self.url}/__emu/deliveries") as answer:
-            found: list[Json] = await answer.json()
-            return found
 
     async def paid(self, **changes: str) -> Json:
         session = await self.session(**changes)

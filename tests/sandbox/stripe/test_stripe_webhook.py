@@ -44,7 +44,7 @@ async def test_a_retry_is_the_same_event_signed_anew(merchant: Merchant, ear: Re
     ear.say(Scripted(500), Scripted(204))
     await merchant.paid()
     async with asyncio.timeout(5):
-        while not await merchant.deliveries():
+        while not await merchant.seen("deliveries"):
             await asyncio.sleep(0.005)
     await merchant.emu("clock", {"advance": LADDER[0] + 60})
     first, second = await ear.wait_for(2)

@@ -32,7 +32,7 @@ async def test_every_answer_says_it_comes_from_an_emulator(till: Till) -> None:
 
 async def test_the_same_key_and_body_answer_the_first_payment_again(till: Till) -> None:
     first = await till.post("/payments", order(), key="one")
-    await till.emu(f"/payments/{first[1]['id']}/pay")
+    await till.emu(f"payments/{first[1]['id']}/pay")
     assert await till.post("/payments", order(), key="one") == first
     assert len((await till.get("/payments"))[1]["items"]) == 1
 
@@ -57,7 +57,7 @@ async def test_ten_calls_at_once_with_one_key_make_one_payment(till: Till) -> No
 
 async def test_after_24_hours_a_key_counts_as_new(till: Till) -> None:
     _, first = await till.post("/payments", order(), key="one")
-    await till.emu("/clock", {"advance": 24 * 3600})
+    await till.emu("clock", {"advance": 24 * 3600})
     status, second = await till.post("/payments", order(description="another"), key="one")
     assert status == 200
     assert second["id"] != first["id"]
@@ -121,7 +121,7 @@ async def test_a_good_receipt_is_registered_with_the_money(till: Till) -> None:
     receipt = {"customer": {"email": "u@example.org"}, "items": [item]}
     payment = await till.create(receipt=receipt)
     assert payment["receipt_registration"] == "pending"
-    paid = (await till.emu(f"/payments/{payment['id']}/pay"))[1]
+    paid = (await till.emu(f"payments/{payment['id']}/pay"))[1]
     assert paid["receipt_registration"] == "succeeded"
 
 
@@ -224,9 +224,9 @@ async def test_a_held_payment_can_be_canceled_by_the_shop(till: Till) -> None:
 
 async def test_a_payment_nobody_paid_expires_after_an_hour(till: Till) -> None:
     payment = await till.create()
-    await till.emu("/clock", {"advance": 3590})
+    await till.emu("clock", {"advance": 3590})
     assert (await till.read(payment["id"]))["status"] == "pending"
-    await till.emu("/clock", {"advance": 20})
+    await till.emu("clock", {"advance": 20})
     expired = await till.read(payment["id"])
     assert expired["status"] == "canceled"
     assert expired["cancellation_details"]["reason"] == "expired_on_confirmation"
@@ -234,7 +234,7 @@ async def test_a_payment_nobody_paid_expires_after_an_hour(till: Till) -> None:
 
 async def test_a_hold_nobody_captured_expires_after_a_week(till: Till) -> None:
     payment = await till.paid(capture=False)
-    await till.emu("/clock", {"advance": 7 * 24 * 3600 + 1})
+    await till.emu("clock", {"advance": 7 * 24 * 3600 + 1})
     assert (await till.read(payment["id"]))["cancellation_details"]["reason"] == "expired_on_capture"
 
 
@@ -256,7 +256,7 @@ async def test_a_page_holds_ten_unless_told(till: Till) -> None:
 
 async def test_the_list_filters_by_time_status_and_method(till: Till) -> None:
     early = await till.paid(payment_method_data={"type": "sbp"})
-    await till.emu("/clock", {"advance": 60})
+    await till.emu("clock", {"advance": 60})
     late = await till.create()
 
     async def listed(**query: str) -> list[str]:
@@ -289,7 +289,7 @@ async def test_a_saved_card_is_charged_without_the_payer(till: Till) -> None:
 
 async def test_a_withdrawn_permission_cancels_the_charge(till: Till) -> None:
     method = (await till.paid(save_payment_method=True))["payment_method"]
-    await till.emu(f"/methods/{method['id']}/revoke")
+    await till.emu(f"methods/{method['id']}/revoke")
     charged = await till.create(confirmation=None, payment_method_id=method["id"])
     assert charged["status"] == "canceled"
     assert charged["cancellation_details"]["reason"] == "permission_revoked"
@@ -303,7 +303,7 @@ async def test_what_becomes_of_a_charge_can_be_ordered(
     till: Till, verdict: str, status: str, reason: str | None
 ) -> None:
     method = (await till.paid(save_payment_method=True))["payment_method"]
-    await till.emu("/settings", {"charges": verdict})
+    await till.emu("settings", {"charges": verdict})
     charged = await till.create(confirmation=None, payment_method_id=method["id"])
     assert charged["status"] == status
     assert charged.get("cancellation_details", {}).get("reason") == reason
@@ -311,7 +311,7 @@ async def test_what_becomes_of_a_charge_can_be_ordered(
 
 
 async def test_a_shop_that_may_not_keep_methods_is_told_so(till: Till) -> None:
-    await till.emu("/settings", {"keeping": False})
+    await till.emu("settings", {"keeping": False})
     status, error = await till.post("/payments", order(save_payment_method=True))
     assert (status, error["code"]) == (403, "forbidden")
     assert (await till.create())["status"] == "pending"
@@ -323,7 +323,7 @@ async def test_sbp_cannot_be_held(till: Till) -> None:
 
 
 async def test_the_answer_lost_after_creation_is_found_again_by_its_key(till: Till) -> None:
-    await till.emu("/faults", {"mode": "drop_after", "route": "/v3/payments"})
+    await till.emu("faults", {"mode": "drop_after", "route": "/v3/payments"})
     with pytest.raises(aiohttp.ClientError):
         await till.post("/payments", order(), key="one")
     assert (await till.post("/payments", order(), key="one"))[0] == 200
@@ -333,7 +333,7 @@ async def test_the_answer_lost_after_creation_is_found_again_by_its_key(till: Ti
 async def test_a_processing_answer_and_a_rate_limit_can_be_ordered(till: Till) -> None:
     processing = {"type": "processing", "retry_after": 1800}
     await till.emu(
-        "/faults", [{"mode": "status", "status": 202, "body": processing}, {"mode": "status", "status": 429}]
+        "faults", [{"mode": "status", "status": 202, "body": processing}, {"mode": "status", "status": 429}]
     )
     assert await till.post("/payments", order(), key="one") == (202, processing)
     assert (await till.post("/payments", order(), key="one"))[0] == 429

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.yookassa.till import Ear, Till, until
+from tests.sandbox.outside import Ear, until
+from tests.sandbox.yookassa.till import Till, events
 
 
 def back(payment: dict[str, Any], value: str) -> dict[str, Any]:
@@ -16,7 +17,7 @@ async def test_a_refund_succeeds_and_is_told(till: Till, ear: Ear) -> None:
     status, refund = await till.post("/refunds", back(payment, "199.00"))
     assert (status, refund["status"]) == (200, "succeeded")
     assert (await till.get(f"/refunds/{refund['id']}"))[1] == refund
-    await until(lambda: "refund.succeeded" in ear.events())
+    await until(lambda: "refund.succeeded" in events(ear))
     after = await till.read(payment["id"])
     assert after["refunded_amount"]["value"] == "199.00"
     assert after["refundable"] is False
@@ -70,27 +71,27 @@ async def test_an_unknown_refund_is_not_found(till: Till) -> None:
 
 
 async def test_a_pending_refund_can_be_canceled_and_nobody_is_told(till: Till, ear: Ear) -> None:
-    await till.emu("/settings", {"refunds": "pending"})
+    await till.emu("settings", {"refunds": "pending"})
     payment = await till.paid()
     _, refund = await till.post("/refunds", back(payment, "199.00"))
     assert refund["status"] == "pending"
     assert (await till.post("/refunds", back(payment, "1.00")))[0] == 400, "a pending refund holds its part"
-    await till.emu(f"/refunds/{refund['id']}/cancel", {"reason": "insufficient_funds"})
+    await till.emu(f"refunds/{refund['id']}/cancel", {"reason": "insufficient_funds"})
     _, canceled = await till.get(f"/refunds/{refund['id']}")
     assert canceled["status"] == "canceled"
     assert canceled["cancellation_details"]["reason"] == "insufficient_funds"
     assert (await till.read(payment["id"]))["refunded_amount"]["value"] == "0.00"
     await till.paid()
     await until(lambda: len(ear.heard) == 2)
-    assert set(ear.events()) == {"payment.succeeded"}
+    assert set(events(ear)) == {"payment.succeeded"}
 
 
 async def test_a_pending_refund_can_succeed_once(till: Till, ear: Ear) -> None:
-    await till.emu("/settings", {"refunds": "pending"})
+    await till.emu("settings", {"refunds": "pending"})
     _, refund = await till.post("/refunds", back(await till.paid(), "10.00"))
-    assert (await till.emu(f"/refunds/{refund['id']}/succeed"))[0] == 200
-    assert (await till.emu(f"/refunds/{refund['id']}/cancel"))[0] == 400
-    await until(lambda: ear.events().count("refund.succeeded") == 1)
+    assert (await till.emu(f"refunds/{refund['id']}/succeed"))[0] == 200
+    assert (await till.emu(f"refunds/{refund['id']}/cancel"))[0] == 400
+    await until(lambda: events(ear).count("refund.succeeded") == 1)
 
 
 async def test_a_refund_may_bring_a_receipt_and_a_bad_one_is_refused(till: Till) -> None:
@@ -105,13 +106,13 @@ async def test_a_refund_may_bring_a_receipt_and_a_bad_one_is_refused(till: Till)
 
 async def test_a_refund_by_hand_in_the_cabinet_arrives_as_a_notification(till: Till, ear: Ear) -> None:
     payment = await till.paid()
-    status, refund = await till.emu("/refund", {"payment_id": payment["id"], "amount": "50.00"})
+    status, refund = await till.emu("refund", {"payment_id": payment["id"], "amount": "50.00"})
     assert (status, refund["amount"]["value"]) == (200, "50.00")
-    await until(lambda: "refund.succeeded" in ear.events())
+    await until(lambda: "refund.succeeded" in events(ear))
     note = next(note for note in ear.heard if note["event"] == "refund.succeeded")
     assert note["object"]["payment_id"] == payment["id"]
-    assert (await till.emu("/refund", {"payment_id": payment["id"]}))[1]["amount"]["value"] == "149.00"
+    assert (await till.emu("refund", {"payment_id": payment["id"]}))[1]["amount"]["value"] == "149.00"
 
 
 async def test_a_refund_by_hand_of_an_unknown_payment_is_refused(till: Till) -> None:
-    assert (await till.emu("/refund", {"payment_id": "nobody"}))[0] == 404
+    assert (await till.emu("refund", {"payment_id": "nobody"}))[0] == 404

@@ -1,18 +1,14 @@
-"""A till that speaks to the emulator over HTTP as a shop would, and an ear that hears its notifications."""
+"""A till that speaks to the emulator over HTTP as a shop would."""
 
-import asyncio
 import uuid
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
-from aiohttp import web
 
-from ferryman_sandbox.emulator import Server, serve
+from tests.sandbox.outside import Ear, Outside
 
 SHOP_ID, SECRET = "100500", "test_till"
-PATIENCE = 5.0
 Json = dict[str, Any]
 
 
@@ -33,11 +29,9 @@ def basic(login: str, password: str) -> dict[str, str]:
 
 
 @dataclass
-class Till:
+class Till(Outside):
     """`status, body` of each call; POSTs carry a fresh key unless one is given."""
 
-    url: str
-    http: aiohttp.ClientSession
     auth: dict[str, str] = field(default_factory=lambda: basic(SHOP_ID, SECRET))
 
     async def post(self, path: str, body: Any = None, key: str | None = "", **options: Any) -> tuple[int, Json]:
@@ -59,16 +53,9 @@ class Till:
 
     async def paid(self, **changes: Any) -> Json:
         payment = await self.create(**changes)
-        status, body = await self.emu(f"/payments/{payment['id']}/pay")
+        status, body = await self.emu(f"payments/{payment['id']}/pay")
         assert status == 200, body
         return body
-
-    async def emu(self, path: str, body: Any = None, method: str = "POST") -> tuple[int, Any]:
-        return await self._call(method, f"/__emu{path}", json=body if method == "POST" else None)
-
-    async def deliveries(self) -> list[Json]:
-        """Newest first."""
-        return list((await self.emu("/deliveries", method="GET"))[1])
 
     async def _call(self, method: str, path: str, **options: Any) -> tuple[int, Any]:
         headers = self.auth | options.pop("headers", {})
@@ -76,37 +63,5 @@ class Till:
             return response.status, await response.json(content_type=None)
 
 
-class Ear:
-    """Hears notifications. `statuses` are the answers to give, one after another, then 200."""
-
-    def __init__(self) -> None:
-        self.heard: list[Json] = []
-        self.sources: list[str | None] = []
-        self.headers: list[dict[str, str]] = []
-        self.statuses: list[int] = []
-        self.server: Server | None = None
-
-    async def listen(self) -> str:
-        app = web.Application()
-        app.router.add_post("/hook", self._hear)
-        self.server = await serve(app)
-        return f"{self.server.url}/hook"
-
-    async def _hear(self, request: web.Request) -> web.Response:
-        self.heard.append(await request.json())
-        self.sources.append(request.remote)
-        self.headers.append(dict(request.headers))
-        return web.Response(status=self.statuses.pop(0) if self.statuses else 200, text="thanks")
-
-    def events(self) -> list[str]:
-        return [note["event"] for note in self.heard]
-
-
-async def until(true: Callable[[], bool | Awaitable[bool]]) -> None:
-    """Wait until the condition holds; fails after PATIENCE seconds."""
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            held = true()
-            if held if isinstance(held, bool) else await held:
-                return
-            await asyncio.sleep(0.005)
+def events(ear: Ear) -> list[str]:
+    return [note["event"] for note in ear.heard]
