@@ -62,6 +62,11 @@ def test_tokens_differ_and_fit_a_link() -> None:
     assert all(len(token) == 24 for token in tokens)
 
 
+def test_no_token_is_taken_for_an_option_on_the_command_line() -> None:
+    """One in thirty would begin with a hyphen or an underscore."""
+    assert all(new_token(9)[0].isalnum() for _ in range(1000))
+
+
 def test_comparison_takes_text_and_bytes_and_anything_a_stranger_may_send() -> None:
     assert same("secret", b"secret")
     assert not same("secret", "secret2")

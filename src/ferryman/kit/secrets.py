@@ -76,8 +76,13 @@ def _put_whole(path: Path, text: str) -> None:
 
 
 def new_token(bytes_: int = 18) -> str:
-    """URL-safe and unguessable; 18 bytes give 24 characters and 144 bits."""
-    return secrets.token_urlsafe(bytes_)
+    """URL-safe and unguessable; 18 bytes give 24 characters and 144 bits, less than a tenth of one for the beginning.
+
+    It begins with a letter or a digit: people write refs on the command line, where a hyphen begins an option.
+    """
+    while not (token := secrets.token_urlsafe(bytes_))[0].isalnum():
+        pass
+    return token
 
 
 def same(left: str | bytes, right: str | bytes) -> bool:
