@@ -3,7 +3,7 @@
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ferryman.billing import checkout, ledger, settlement
+from ferryman.billing import checkout, settlement
 from ferryman.billing.order import Attempt, Payment
 from ferryman.billing.settlement import Settled
 from ferryman.flows.payments import applying
@@ -59,9 +59,3 @@ async def _in_review(session: AsyncSession, ref: str) -> Payment:
     if payment.state != Attempt.REVIEW:
         raise Refused(f"{ref} is {payment.state}, not in review.")
     return payment
-
-
-async def held_apart(tools: Tools, payment: Payment) -> list[str]:
-    """What came for it and waits, as sums in words."""
-    async with tools.db.unit() as session:
-        return [str(ledger.negative(one)) for one in await ledger.held_on(session, f"unmatched:{payment.ref}")]
