@@ -20,7 +20,7 @@ from ferryman.billing.provider import (
     RawWebhook,
     Way,
 )
-from ferryman.kit.errors import FerrymanError, NotFound, Refused
+from ferryman.kit.errors import NotFound, Refused
 
 CARD = "Card *4477"
 
@@ -37,7 +37,7 @@ class Bank:
     keys: dict[str, str] = field(default_factory=dict)
     requests: list[PaymentRequest] = field(default_factory=list)
     verdicts: list[str | None] = field(default_factory=list)
-    failures: list[tuple[FerrymanError, str]] = field(default_factory=list)
+    failures: list[tuple[BaseException, str]] = field(default_factory=list)
     stopped: list[tuple[str, int, str]] = field(default_factory=list)
     charges: int = 0
     _ids: Any = field(default_factory=itertools.count)

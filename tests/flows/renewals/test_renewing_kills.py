@@ -9,10 +9,12 @@ from sqlalchemy import func, select
 from ferryman.billing.order import Payment
 from ferryman.flows.payments import settling
 from ferryman.flows.renewals import renewing
+from ferryman.flows.shop import telling
 from ferryman.flows.tools import Tools
 from ferryman.kit.db import Database
+from tests.support.messages import Outbox
 from tests.support.subscriber import Subscriber
-from tests.support.watching import Guillotine
+from tests.support.watching import Guillotine, Killed
 
 # As many as a renewal has, from the look to the grant.
 BOUNDARIES = 6
@@ -86,3 +88,47 @@ async def test_killed_around_a_refusal_it_is_counted_and_told_once(anna: Subscri
     assert (anna.bank.charges >= 1, one.tries, one.last_reason) == (True, 1, "insufficient_funds")
     assert (await anna.told()).count("renewal_failed") == 1
     assert anna.bank.taken == [19900]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_killed_in_the_middle_of_the_call_it_is_taken_once(anna: Subscriber, when: str) -> None:
+    """Sent, and nobody there to hear the answer: the request may have reached the bank, or not."""
+    look, ask = await steps(anna)
+    await look()
+    anna.bank.failures = [(Killed(), when)]
+    with pytest.raises(Killed):
+        await ask()
+    assert anna.bank.taken == [19900] * (1 if when == "before" else 2)
+    assert await anna.books() == (1, 1, 0), "charged or not, nothing of it is written"
+    await anna.later(minutes=2)
+    await anna.later(minutes=2)
+    assert anna.bank.taken == [19900, 19900]
+    assert len({request.idempotency_key for request in anna.bank.requests}) == 1
+    assert await anna.books() == (2, 2, 0)
+    assert (await anna.told()).count("renewed") == 1
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["before", "after"])
+async def test_killed_between_the_settlement_and_the_notice_it_is_told_all_the_same(
+    anna: Subscriber, outbox: Outbox, late: bool
+) -> None:
+    """Settled, and the job that sends the notice is lost with the process: before the claim, or right after it."""
+    look, ask = await steps(anna)
+    await look()
+    await ask()
+    assert await anna.books() == (2, 2, 0)
+    number = await anna.value("SELECT id FROM notices WHERE kind = 'renewed'")
+    await anna.do("UPDATE procrastinate_jobs SET status = 'failed' WHERE task_name = 'deliver_notice'")
+    said = len(outbox.sent)
+
+    async def deliver() -> None:
+        await telling.deliver(anna.tools, number)
+
+    assert await Guillotine(anna.tools, 1, late=late).run(deliver)
+    assert len(outbox.sent) == said, "it died before Telegram was called"
+    for _ in range(6):
+        anna.tools.clock.advance(minutes=2)  # type: ignore[attr-defined]
+        await telling.sweep(anna.tools)
+        await anna.comes_round()
+    assert len([one for one in outbox.sent[said:] if "renewed" in one.text]) == 1
+    assert await anna.value("SELECT state FROM notices WHERE id = :id", id=number) == "sent"

@@ -12,7 +12,7 @@ from ferryman.billing import checkout, renewals
 from ferryman.billing.order import Payment
 from ferryman.billing.provider import Charging, Fact, PaymentProvider, PaymentRequest
 from ferryman.billing.renewal import Agreement, Charge
-from ferryman.flows.renewals.renewing import count_failures, held
+from ferryman.flows.renewals.renewing import NOT_WANTED, count_failures, held
 from ferryman.flows.tools import Tools
 from ferryman.kit import log
 from ferryman.kit.db import LOCK
@@ -38,7 +38,8 @@ async def charge(tools: Tools, provider: PaymentProvider, payment: Payment, requ
     token = _token(tools, found[1]) if found is not None and wanted else None
     old = tools.clock.now() - payment.created_at >= REPEAT_CHARGE_WITHIN
     if token is None or old or not isinstance(provider, Charging):
-        return await _looked_for(tools, provider, payment, request, "never charged")
+        otherwise = "never charged" if found is None or wanted else NOT_WANTED
+        return await _looked_for(tools, provider, payment, request, otherwise)
     try:
         return await provider.charge(request, token)
     except AccessDenied:
@@ -56,7 +57,7 @@ async def must_be_wanted(session: AsyncSession, payment: Payment) -> None:
     """Raises Refused for a charge that is not to be made any more. The caller holds the customer's row."""
     found = await renewals.charge_of(session, payment.id)
     if found is not None and not await _wanted(session, *found):
-        raise Refused("This renewal is not wanted any more.")
+        raise Refused(NOT_WANTED)
 
 
 async def _wanted(session: AsyncSession, one: Charge, agreement: Agreement) -> bool:

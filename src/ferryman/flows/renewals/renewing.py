@@ -49,6 +49,8 @@ _log = log.get("renewing")
 
 # A charge that is on its way is nearly always final within seconds.
 LOOK_SOON = timedelta(minutes=1)
+# Why a charge was given up that nobody had sent yet, when it was not to be sent any more.
+NOT_WANTED = "This renewal is not wanted any more."
 
 
 @dataclass(frozen=True)
@@ -215,15 +217,23 @@ def _tried(scene: Scene) -> None:
     scene.one.first_try_at = scene.one.first_try_at or scene.now
 
 
+def _not_tried(scene: Scene) -> None:
+    """It was written down and never sent, as something came in the way that is no failure: nobody has to hear of it."""
+    one = scene.one
+    one.tries = max(one.tries - 1, 0)
+    one.first_try_at = one.first_try_at if one.tries else None
+
+
 async def count_failures(scene: Scene) -> None:
     """Let charges that have failed have their effect, each once."""
     while (found := await renewals.uncounted(scene.session, scene.one.id)) is not None:
         charge, payment = found
         charge.counted = True
         await scene.session.flush()
-        # Whoever is blocked or has other time by now hears nothing of a charge that was not made for that reason.
         stands = charge.period_end == scene.one.period_end == scene.subscription.ends_at and not scene.customer.banned
-        if scene.one.active and stands:
+        if payment.reason == NOT_WANTED:
+            _not_tried(scene)
+        elif scene.one.active and stands:
             # From our own books it is always the same: the money is not there.
             reason = "insufficient_funds" if scene.one.by == By.BALANCE else payment.reason or ""
             await _failed(scene, reason)
