@@ -7,7 +7,7 @@ Listing. One that takes the money out of our own books instead of somebody's han
 """
 
 import enum
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ferryman.billing.telegram import TelegramAccess
 from ferryman.kit.clock import Clock
+from ferryman.kit.errors import Refused
 from ferryman.kit.http import Http
 from ferryman.kit.money import Money
 
@@ -89,6 +90,11 @@ class PaymentRequest:
     keep: bool = False
     every_days: int = 0
     number: int = 0
+
+    def must_be_in(self, currencies: Sequence[str], title: str) -> None:
+        """Raises Refused for another currency, and for nothing at all; `title` is the provider's."""
+        if self.amount.currency not in currencies or self.amount.minor <= 0:
+            raise Refused(f"{title} cannot collect {self.amount}.")
 
 
 @dataclass(frozen=True)

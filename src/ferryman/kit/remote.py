@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated, Any, TypeVar
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from pydantic import AfterValidator, SecretStr
 
@@ -149,6 +149,16 @@ def document(body: bytes | str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise ValueError("not a JSON object")
     return found
+
+
+def form(text: str) -> dict[str, str]:
+    """The fields of a form, 64 at most. Raises ValueError also when one comes twice: which of the two was signed is
+    anybody's guess."""
+    pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=64)
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise ValueError("a field twice")
+    return fields
 
 
 def _storable(value: Any) -> Any:

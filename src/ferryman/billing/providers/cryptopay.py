@@ -92,6 +92,7 @@ class CryptoPay:
     currencies: ClassVar[tuple[str, ...]] = CURRENCIES
     ways: ClassVar[tuple[Way, ...]] = (Way("", icon, title),)
     _tries: ClassVar[remote.Tries] = remote.Tries()
+    needs_contact: ClassVar[bool] = False
     Config: ClassVar[type[BaseModel]] = AppConfig
 
     def __init__(self, config: AppConfig, tools: ProviderTools) -> None:
@@ -106,18 +107,13 @@ class CryptoPay:
         host = urlsplit(self._config.api_base).hostname or ""
         return host.startswith("testnet") or remote.is_loopback(host)
 
-    @property
-    def needs_contact(self) -> bool:
-        return False
-
     def answer(self, _: Claim | None) -> tuple[int, str]:
         """Always yes: after 17 refusals the service switches the webhook off, whatever it was that we refused."""
         return 200, ""
 
     async def open(self, request: PaymentRequest) -> Opened:
         """Looks first, unless this is surely the first try."""
-        if request.amount.currency not in self.currencies or request.amount.minor <= 0:
-            raise Refused(f"Crypto Pay cannot collect {request.amount}.")
+        request.must_be_in(self.currencies, "Crypto Pay")
         fresh = self._tools.clock.now() - request.placed_at < SURELY_FIRST
         with self._tries.one(f"{self._config.api_base} {request.idempotency_key}") as first:
             invoice = None if fresh and first else await self._invoice_of(request)

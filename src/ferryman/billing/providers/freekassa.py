@@ -11,7 +11,7 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
@@ -26,7 +26,7 @@ from ferryman.billing.provider import (
     Way,
 )
 from ferryman.kit.errors import AccessDenied, Busy, FerrymanError, NotFound, Refused
-from ferryman.kit.remote import LONGEST_WAIT, ApiBase, document, line_of, matching, money, problem, refuse_play
+from ferryman.kit.remote import LONGEST_WAIT, ApiBase, document, form, line_of, matching, money, problem, refuse_play
 from ferryman.kit.secrets import same
 
 REAL_API = "https://api.fk.life/v1"
@@ -89,6 +89,7 @@ class Freekassa:
     icon: ClassVar[str] = "🪙"
     currencies: ClassVar[tuple[str, ...]] = CURRENCIES
     ways: ClassVar[tuple[Way, ...]] = (Way("", "🪙", title),)
+    needs_contact: ClassVar[bool] = False
     Config: ClassVar[type[BaseModel]] = ShopConfig
 
     def __init__(self, config: ShopConfig, tools: ProviderTools) -> None:
@@ -103,17 +104,12 @@ class Freekassa:
     def test_mode(self) -> bool:
         return False
 
-    @property
-    def needs_contact(self) -> bool:
-        return False
-
     def answer(self, claim: Claim | None) -> tuple[int, str]:
         """YES, in exactly this form; anything else is asked again."""
         return (200, "YES") if claim is not None else (400, "")
 
     async def open(self, request: PaymentRequest) -> Opened:
-        if request.amount.currency not in CURRENCIES or request.amount.minor <= 0:
-            raise Refused(f"Freekassa cannot collect {request.amount}.")
+        request.must_be_in(self.currencies, "Freekassa")
         shop, total, currency = str(self._config.shop_id), request.amount.decimal(), request.amount.currency
         proof = _md5(shop, total, self._config.secret_word_1.get_secret_value(), currency, request.ref)
         language = "ru" if request.language == "ru" else "en"
@@ -216,16 +212,11 @@ def _fact(order: Json) -> Fact:
 
 
 def _form(raw: RawWebhook) -> dict[str, str]:
-    """Raises Refused when a field comes twice: which of the two was signed is anybody's guess."""
     try:
         text = raw.body.decode("utf-8")
-        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=64) if len(text) <= LARGEST_MESSAGE else []
+        return form(text) if len(text) <= LARGEST_MESSAGE else {}
     except ValueError as error:
         raise Refused("This is not a notification of Freekassa.") from error
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        raise Refused("This is not a notification of Freekassa: it names a field twice.")
-    return fields
 
 
 def _md5(*parts: str) -> str:

@@ -90,6 +90,7 @@ class Heleket:
     icon: ClassVar[str] = "💠"
     currencies: ClassVar[tuple[str, ...]] = CURRENCIES
     ways: ClassVar[tuple[Way, ...]] = (Way("", "💠", {"ru": "Криптовалюта", "en": "Crypto"}),)
+    needs_contact: ClassVar[bool] = False
     Config: ClassVar[type[BaseModel]] = MerchantConfig
 
     def __init__(self, config: MerchantConfig, tools: ProviderTools) -> None:
@@ -105,18 +106,13 @@ class Heleket:
         """Heleket has no sandbox: only an emulator takes play money."""
         return remote.is_loopback(urlsplit(self._config.api_base).hostname or "")
 
-    @property
-    def needs_contact(self) -> bool:
-        return False
-
     def answer(self, _: Claim | None) -> tuple[int, str]:
         """What it does with another answer is not published."""
         return 200, ""
 
     async def open(self, request: PaymentRequest) -> Opened:
         """Raises Conflict when there is an invoice under this ref already, for another sum."""
-        if request.amount.currency not in self.currencies or request.amount.minor <= 0:
-            raise Refused(f"Heleket cannot collect {request.amount}.")
+        request.must_be_in(self.currencies, "Heleket")
         invoice = await self._call("/payment", self._creation(request), changes=True)
         fact = self._fact(invoice)
         if (fact.ref, fact.amount) != (request.ref, request.amount):

@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from typing import ClassVar, Literal
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 from xml.etree import ElementTree as ET
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
@@ -26,7 +26,7 @@ from ferryman.billing.provider import (
     Way,
 )
 from ferryman.kit.errors import AccessDenied, Busy, Conflict, FerrymanError, Misconfigured, NotFound, Refused
-from ferryman.kit.remote import ApiBase, money, problem, refuse_play
+from ferryman.kit.remote import ApiBase, form, money, problem, refuse_play
 from ferryman.kit.secrets import same
 
 REAL_API = "https://auth.robokassa.ru"
@@ -78,6 +78,7 @@ class Robokassa:
     icon: ClassVar[str] = "🤖"
     currencies: ClassVar[tuple[str, ...]] = (CURRENCY,)
     ways: ClassVar[tuple[Way, ...]] = (Way("", "🤖", title),)
+    needs_contact: ClassVar[bool] = False
     Config: ClassVar[type[BaseModel]] = ShopConfig
 
     def __init__(self, config: ShopConfig, tools: ProviderTools) -> None:
@@ -90,17 +91,12 @@ class Robokassa:
     def test_mode(self) -> bool:
         return self._config.test
 
-    @property
-    def needs_contact(self) -> bool:
-        return False
-
     def answer(self, claim: Claim | None) -> tuple[int, str]:
         """OK and the number, in exactly this form; anything else is asked again."""
         return (200, f"OK{claim.external_id}") if claim is not None else (400, "")
 
     async def open(self, request: PaymentRequest) -> Opened:
-        if request.amount.currency != CURRENCY or request.amount.minor <= 0:
-            raise Refused(f"Robokassa cannot collect {request.amount}.")
+        request.must_be_in(self.currencies, "Robokassa")
         number, total = self._number(request), request.amount.decimal()
         extra = {"Shp_ref": request.ref}
         fields = {
@@ -197,16 +193,11 @@ class Robokassa:
 
 
 def _form(raw: RawWebhook) -> dict[str, str]:
-    """Raises Refused when a field comes twice: which of the two was signed is anybody's guess."""
     try:
         text = raw.body.decode("utf-8") or raw.query
-        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=64) if len(text) <= LARGEST_MESSAGE else []
+        return form(text) if len(text) <= LARGEST_MESSAGE else {}
     except ValueError as error:
         raise Refused("This is not a notification of Robokassa.") from error
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        raise Refused("This is not a notification of Robokassa: it names a field twice.")
-    return fields
 
 
 def _state(body: bytes) -> ET.Element:

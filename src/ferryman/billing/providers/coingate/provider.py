@@ -67,6 +67,7 @@ class CoinGate:
     icon: ClassVar[str] = "🪙"
     currencies: ClassVar[tuple[str, ...]] = CURRENCIES
     ways: ClassVar[tuple[Way, ...]] = (Way("", "🪙", {"ru": "Криптовалюта", "en": "Crypto"}),)
+    needs_contact: ClassVar[bool] = False
     Config: ClassVar[type[BaseModel]] = ApiAppConfig
     _tries: ClassVar[remote.Tries] = remote.Tries()
 
@@ -84,10 +85,6 @@ class CoinGate:
         host = (urlsplit(self._config.api_base).hostname or "").removesuffix(".")
         return host == TEST_HOST or remote.is_loopback(host)
 
-    @property
-    def needs_contact(self) -> bool:
-        return False
-
     def answer(self, _: Claim | None) -> tuple[int, str]:
         """Always 200: a 301, 302 or 401 ends an order's callbacks for good, and a 403 is said to do so too."""
         return 200, ""
@@ -95,8 +92,7 @@ class CoinGate:
     async def open(self, request: PaymentRequest) -> Opened:
         """Raises Conflict when the order it finds again is for another sum; Busy at the cap on orders per hour, and
         while another call for the same payment is under way."""
-        if request.amount.currency not in self.currencies or request.amount.minor <= 0:
-            raise Refused(f"CoinGate cannot collect {request.amount}.")
+        request.must_be_in(self.currencies, "CoinGate")
         creation = self._creation(request)
         with self._tries.one(f"{self._config.api_base} {request.ref}") as first:
             if not first or self._tools.clock.now() - request.placed_at >= FRESH:

@@ -65,6 +65,7 @@ class Stars:
         Way("", "⭐", {"ru": "Звёзды Telegram", "en": "Telegram Stars"}, least={CURRENCY: 1}, most={CURRENCY: MOST}),
     )
     partly: ClassVar[bool] = False
+    needs_contact: ClassVar[bool] = False
     Config: ClassVar[type[BaseModel]] = NoSettings
 
     def __init__(self, _: NoSettings, tools: ProviderTools) -> None:
@@ -83,10 +84,6 @@ class Stars:
     def test_mode(self) -> bool:
         """Stars are play money at an emulator only: a sandbox that talks to Telegram itself takes real ones."""
         return remote.is_loopback(urlsplit(self._api_base).hostname or "")
-
-    @property
-    def needs_contact(self) -> bool:
-        return False
 
     def answer(self, claim: Claim | None) -> tuple[int, str]:
         """Nobody calls: what comes over the web is not Telegram's, and is told nothing."""

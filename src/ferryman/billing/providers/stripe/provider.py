@@ -61,6 +61,7 @@ class Stripe:
     currencies: ClassVar[tuple[str, ...]] = CURRENCIES
     ways: ClassVar[tuple[Way, ...]] = (Way("", icon, title, least=LEAST, keeps=True),)
     partly: ClassVar[bool] = True
+    needs_contact: ClassVar[bool] = False
     Config: ClassVar[type[BaseModel]] = AccountConfig
 
     def __init__(self, config: AccountConfig, tools: ProviderTools) -> None:
@@ -73,10 +74,6 @@ class Stripe:
     @property
     def test_mode(self) -> bool:
         return "_test_" in self._config.secret_key.get_secret_value()[:8]
-
-    @property
-    def needs_contact(self) -> bool:
-        return False
 
     def answer(self, claim: Claim | None) -> tuple[int, str]:
         """A wrong signature shows up red in the dashboard, and is sent again for days: time to mend the secret."""
@@ -184,8 +181,7 @@ class Stripe:
     def _must_be_collectable(self, request: PaymentRequest) -> None:
         if not 1 <= len(request.idempotency_key) <= LONGEST_KEY or not shapes.REF.fullmatch(request.ref):
             raise Refused("An idempotency key for Stripe is 1 to 255 characters.")
-        if request.amount.currency not in self.currencies or request.amount.minor <= 0:
-            raise Refused(f"Stripe cannot collect {request.amount}.")
+        request.must_be_in(self.currencies, "Stripe")
 
     def _return_url(self, request: PaymentRequest) -> str:
         return_url = remote.page_address(self._config.return_url or request.return_url)
