@@ -196,6 +196,11 @@ def test_stars_are_told_of_and_left_to_telegram() -> None:
     assert next_step(ours, seen(ENDS + GRACE)) == Next(Step.FAIL, why="unpaid")
 
 
+@pytest.mark.parametrize(("around", "why"), [({"banned": True}, "banned"), ({"disabled": True}, "disabled")])
+def test_telegram_waits_for_nobody_so_its_row_is_stopped_at_once(around: dict[str, Any], why: str) -> None:
+    assert next_step(agreement(by=By.STARS), seen(ENDS - 20 * DAY, **around)) == Next(Step.STOP, why=why)
+
+
 def test_a_new_period_forgets_what_belonged_to_the_old_one() -> None:
     one = told(tries=2, first_try_at=ENDS, last_reason="insufficient_funds")
     begin_period(one, ENDS + 30 * DAY)

@@ -219,6 +219,9 @@ def next_step(one: Agreement, seen: Seen) -> Next:
     """The rules, in their order. The agreement is active, and its `period_end` is the subscription's end."""
     if seen.open:
         return Next(Step.WAIT, seen.now + LOOK_AGAIN)
+    if one.by == By.STARS and (seen.banned or seen.disabled):
+        # Telegram charges on a day of its own, and waits for nobody here.
+        return Next(Step.STOP, why="banned" if seen.banned else "disabled")
     if seen.now < first_look(one.days, seen.ends_at):
         return Next(Step.WAIT, first_look(one.days, seen.ends_at))
     ended = _ended_for_good(one, seen)

@@ -148,6 +148,25 @@ async def test_a_plan_that_is_sold_no_more_is_stopped_there_and_what_came_is_gra
     assert await anna.books() == (2, 2, 0)
 
 
+@pytest.mark.parametrize(
+    ("deed", "why", "told"),
+    [
+        ("UPDATE customers SET banned = true", "banned", 0),
+        ("UPDATE subscriptions SET disabled_at = starts_at", "disabled", 1),
+    ],
+)
+async def test_who_is_blocked_or_switched_off_is_not_charged_by_telegram_either(
+    anna: Subscriber, first: Fact, deed: str, why: str, told: int
+) -> None:
+    """Weeks before the end: Telegram charges on a day of its own."""
+    await anna.do(deed)
+    await anna.comes_round(2)
+    assert anna.bank.stopped == [("stop", TELEGRAM_ID, first.external_id)]
+    one = await anna.agreement()
+    assert (one.state, one.why) == (State.STOPPED, why)
+    assert (await anna.told()).count("renewal_stopped") == told
+
+
 async def test_another_card_takes_over_and_the_row_is_stopped(anna: Subscriber, first: Fact) -> None:
     await anna.buys()
     await anna.comes_round()

@@ -12,6 +12,7 @@ While the end of one charge is unknown, nothing is charged under another key.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from sqlalchemy import exists, or_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ferryman.billing import checkout, renewals
@@ -78,6 +79,7 @@ async def sweep(tools: Tools) -> None:
     """Have everybody looked at whose time has come, and forget instruments that nobody uses any more."""
     now = tools.clock.now()
     async with tools.db.unit() as session:
+        await _hurry(session, now)
         for number in await renewals.due(session, now):
             await tools.jobs.defer(session, "look_at_renewal", once=f"renewal:{number}", agreement_id=number)
         to_unhook = await renewals.to_unhook(session)
@@ -87,6 +89,14 @@ async def sweep(tools: Tools) -> None:
             await agreeing.unhook(tools, number)
         except FerrymanError as error:
             _log.warning("renewal_not_unhooked", renewal=number, why=str(error))
+
+
+async def _hurry(session: AsyncSession, now: datetime) -> None:
+    """What Telegram repeats for who is blocked, or whose key is switched off, is looked at now: it is to be stopped."""
+    barred = exists().where(Customer.id == Agreement.customer_id, Customer.banned)
+    switched_off = exists().where(Subscription.id == Agreement.subscription_id, Subscription.disabled_at.is_not(None))
+    theirs = (Agreement.by == By.STARS, Agreement.state == State.ACTIVE, Agreement.next_try_at > now)
+    await session.execute(update(Agreement).where(*theirs, or_(barred, switched_off)).values(next_try_at=now))
 
 
 async def look(tools: Tools, agreement_id: int) -> None:
