@@ -14,11 +14,15 @@ from ferryman.kit.money import Money
 
 
 class FindingKind(enum.StrEnum):
-    """UNKNOWN_HERE: paid over there, and no payment of ours. UNKNOWN_THERE: succeeded here, and not on their list."""
+    """UNKNOWN_HERE: paid over there, and no payment of ours. UNKNOWN_THERE: succeeded here, and not on their list.
+
+    UNREADABLE: a line of their list that says nothing we understand; its amount is ours, or none.
+    """
 
     UNKNOWN_HERE = "unknown_here"
     UNKNOWN_THERE = "unknown_there"
     DIFFERS = "differs"
+    UNREADABLE = "unreadable"
 
 
 class BankFinding(Base):
@@ -41,7 +45,7 @@ class BankFinding(Base):
 
     __table_args__ = (
         UniqueConstraint("provider", "external_id", "kind"),
-        CheckConstraint("kind IN ('unknown_here', 'unknown_there', 'differs')", name="kind_known"),
+        CheckConstraint("kind IN ('unknown_here', 'unknown_there', 'differs', 'unreadable')", name="kind_known"),
     )
 
 

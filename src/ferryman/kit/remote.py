@@ -3,8 +3,10 @@
 import ipaddress
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated, Any, TypeVar
@@ -27,6 +29,9 @@ from ferryman.kit.money import Money
 
 LONGEST_WAIT = 3600.0
 LONGEST_ADDRESS = 2048
+LONGEST_ID = 120
+# What services call the id of a line in a list.
+_ID_NAMES = ("id", "uuid", "invoice_id", "fk_order_id")
 
 _log = log.get("remote")
 _Read = TypeVar("_Read")
@@ -241,10 +246,49 @@ def page_address(given: Any) -> str:
     return given if parts.hostname and "@" not in parts.netloc else ""
 
 
+@dataclass(frozen=True)
+class Unread:
+    """A line of a list that could not be read. `id` is what stands there as its id, "" for none."""
+
+    id: str
+    why: str
+
+
+_unread: ContextVar[list[Unread] | None] = ContextVar("unread lines", default=None)
+
+
+@contextmanager
+def counting_unread() -> Iterator[list[Unread]]:
+    """While this lasts, lines that cannot be read are put into the list that it gives, as well as into the log."""
+    found: list[Unread] = []
+    before = _unread.set(found)
+    try:
+        yield found
+    finally:
+        _unread.reset(before)
+
+
 def line_of(title: str, read: Callable[[dict[str, Any]], _Read], line: dict[str, Any]) -> _Read | None:
     """One line of a list, by a reader that calls nobody; None when it cannot be read: it must not hide the others."""
     try:
         return read(line)
     except Retry as error:
-        _log.warning("line_not_read", service=title, why=str(error))
+        _not_read(title, line, error)
         return None
+
+
+async def line_asked(title: str, read: Awaitable[_Read], line: dict[str, Any]) -> _Read | None:
+    """As `line_of`, for what is read with more questions. One that the service is too busy for ends the list."""
+    try:
+        return await read
+    except (Unreachable, NotFound) as error:
+        _not_read(title, line, error)
+        return None
+
+
+def _not_read(title: str, line: dict[str, Any], error: FerrymanError) -> None:
+    shown = next((str(line[name]) for name in _ID_NAMES if isinstance(line.get(name), (str, int))), "")[:LONGEST_ID]
+    _log.warning("line_not_read", service=title, line=shown, why=str(error))
+    found = _unread.get()
+    if found is not None:
+        found.append(Unread(shown, str(error)))

@@ -22,6 +22,8 @@ from ferryman.flows.payments import applying, settling
 from ferryman.flows.tools import Tools
 from ferryman.kit import log
 from ferryman.kit.errors import FerrymanError
+from ferryman.kit.money import Money
+from ferryman.kit.remote import Unread, counting_unread
 from ferryman.messaging import alerts
 
 _log = log.get("banking")
@@ -32,6 +34,8 @@ SHORT = timedelta(hours=2)
 # What changed so lately may not be on their list yet, or not in our books.
 UNSURE = timedelta(hours=1)
 LONGEST = 300
+# ISO 4217 for "none": what cannot be read has no amount.
+NO_CURRENCY = "XXX"
 # What settling comes to when the books did not know yet.
 RECOVERED = (
     *(Outcome.PAID, Outcome.SECOND, Outcome.CREDITED, Outcome.BARRED),
@@ -93,8 +97,10 @@ async def compare(tools: Tools, name: str, *, whole: bool = True) -> Comparison:
     books = await _books(tools, name, done.since)
     done.ours = sum(1 for one in books.values() if one.state == Attempt.SUCCEEDED)
     asked: PaymentProvider = provider
-    async for fact in provider.listed(done.since, now):
-        await _hold_beside(tools, asked, fact, books, done)
+    with counting_unread() as unread:
+        async for fact in provider.listed(done.since, now):
+            await _hold_beside(tools, asked, fact, books, done)
+    _count_unread(unread, books, done)
     if whole:
         await _finish(tools, books, done)
     level = _log.warning if done.recovered or done.differences else _log.info
@@ -130,6 +136,17 @@ async def _hold_beside(
     elif outcome in RECOVERED:
         done.recovered += 1
         _log.warning("money_found_at_bank", provider=provider.name, external=fact.external_id, outcome=outcome)
+
+
+def _count_unread(unread: Sequence[Unread], books: Mapping[str, Payment], done: Comparison) -> None:
+    """They list it, whatever it is: that nobody can read it is for a person to look at."""
+    for one in {one.id: one for one in unread}.values():
+        done.seen.add(one.id)
+        ours = books.get(one.id)
+        what = f"a line of {done.provider}'s list cannot be read: {one.id or 'it has no id'}"
+        amount = ours.amount if ours is not None else Money(0, NO_CURRENCY)
+        ref = ours.ref if ours is not None else None
+        done.differences.append(Difference(one.id or "?", FindingKind.UNREADABLE, amount, what, ref))
 
 
 def _the_same(ours: Payment | None, fact: Fact) -> bool:

@@ -17,6 +17,7 @@ from ferryman.flows.tools import Tools
 from ferryman.kit.csv_text import written
 from ferryman.kit.errors import NotFound
 from ferryman.kit.money import Money
+from ferryman.kit.remote import counting_unread
 from ferryman.people.customer import Customer
 
 # Payments that are missing on a provider's list are asked about one by one, at most so many of a day.
@@ -92,12 +93,14 @@ async def settlement(tools: Tools, name: str, day: date) -> Report:
     if not isinstance(provider, Listing):
         report.rows = [Row(payment, None) for payment in ours]
         return report
-    theirs = {
-        fact.external_id: fact async for fact in _succeeded(provider.listed(since, until), test_mode=provider.test_mode)
-    }
+    with counting_unread() as unread:
+        theirs = {
+            fact.external_id: fact
+            async for fact in _succeeded(provider.listed(since, until), test_mode=provider.test_mode)
+        }
     async with tools.db.unit() as session:
         known = await _known(session, name, list(theirs))
-    await _match(report, provider, ours, theirs, known)
+    await _match(report, provider, ours, theirs, known, {one.id for one in unread})
     return report
 
 
@@ -142,11 +145,21 @@ async def _known(session: AsyncSession, name: str, external_ids: list[str]) -> d
 
 
 async def _match(
-    report: Report, provider: Offered, ours: Sequence[Payment], theirs: dict[str, Fact], known: dict[str, Payment]
+    report: Report,
+    provider: Offered,
+    ours: Sequence[Payment],
+    theirs: dict[str, Fact],
+    known: dict[str, Payment],
+    unread: set[str],
 ) -> None:
     """Pair what is here with what is there; what the list lacks is asked about by its id."""
     asked = 0
+    others = sorted(unread - {str(payment.external_id) for payment in ours})
+    report.rows += [Row(None, None, f"their line {one or 'without an id'} cannot be read") for one in others]
     for payment in ours:
+        if payment.external_id in unread:
+            report.rows.append(Row(payment, None, "their line cannot be read"))
+            continue
         fact = theirs.get(str(payment.external_id))
         if fact is None and asked < ASKED_AT_MOST:
             asked += 1

@@ -97,7 +97,7 @@ CREATE TABLE bank_findings (
     told_at TIMESTAMP WITH TIME ZONE,
     CONSTRAINT pk_bank_findings PRIMARY KEY (id),
     CONSTRAINT uq_bank_findings_provider_external_id_kind UNIQUE (provider, external_id, kind),
-    CONSTRAINT ck_bank_findings_kind_known CHECK (kind IN ('unknown_here', 'unknown_there', 'differs'))
+    CONSTRAINT ck_bank_findings_kind_known CHECK (kind IN ('unknown_here', 'unknown_there', 'differs', 'unreadable'))
 );
 -- The last comparison of each provider that came to its end.
 CREATE TABLE bank_comparisons (

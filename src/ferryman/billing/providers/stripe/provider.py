@@ -169,7 +169,9 @@ class Stripe:
     async def listed(self, since: datetime, until: datetime) -> AsyncIterator[Fact]:
         """Sessions live for a day, so those from a day before may have been paid in this time."""
         async for thing in self._created(since - SESSION_LIFE, until):
-            yield await self._fact(thing)
+            fact = await remote.line_asked("Stripe", self._fact(thing), thing)
+            if fact is not None:
+                yield fact
 
     async def check(self) -> str:
         """Raises Misconfigured when key and account disagree on whether the money is real."""

@@ -28,7 +28,7 @@ from ferryman.billing.providers.yookassa.settings import REAL_API, ShopConfig
 from ferryman.billing.providers.yookassa.ways import CURRENCIES, WAYS
 from ferryman.kit.errors import AccessDenied, Misconfigured, NotFound, Refused, Unreachable
 from ferryman.kit.money import Money
-from ferryman.kit.remote import line_of, refuse_play
+from ferryman.kit.remote import line_asked, line_of, refuse_play
 
 CLOCKS_APART = timedelta(hours=1)
 # A key is forgotten after 24 hours, and the same request would be a second payment.
@@ -162,13 +162,18 @@ class YooKassa:
                 fact = line_of("YooKassa", shapes.fact, payment)
                 if fact is not None and fact.external_id not in seen:
                     seen.add(fact.external_id)
-                    yield await self._counted(payment)
+                    counted = await line_asked("YooKassa", self._counted(payment), payment)
+                    if counted is not None:
+                        yield counted
         between = {"created_at.gte": _moment(since), "created_at.lt": _moment(until)}
         async for refund in self._api.pages("/refunds", between, LISTED_PAGES):
             known = line_of("YooKassa", shapes.refund_fact, refund)
             if known is not None and known.payment_external_id not in seen:
                 seen.add(known.payment_external_id)
-                yield await self.look_up(known.payment_external_id)
+                line = {"id": known.payment_external_id}
+                paid = await line_asked("YooKassa", self.look_up(known.payment_external_id), line)
+                if paid is not None:
+                    yield paid
 
     async def _counted(self, payment: Json, asked: str | None = None) -> Fact:
         """The fact with only those refunds in it that came about: the payment's own sum may count one that waits."""
