@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmarks.report import Figures, quantile
 from benchmarks.yard import NotMeasured, Yard, python, running, serves
+from ferryman_sandbox.world.recipe import hook_url
 
 BARE = Path(__file__).with_name("bare.py")
 AT_ONCE = 16
@@ -24,7 +25,7 @@ Call = Callable[[], Awaitable[None]]
 
 async def accepting_webhooks(yard: Yard, seconds: float) -> Figures:
     """`webhook` keeps each event and promises a job, in one transaction; the bare handler has one INSERT."""
-    hook = f"{yard.site['product']}/hooks/yookassa/{yard.world.secrets.hook}"
+    hook = hook_url(yard.world.addresses, yard.world.secrets)
     async with yard.product("web"), _Bare(yard) as bare:
         return await _beside(
             "webhook_accept", seconds, _post(yard, hook), "one_insert", _post(yard, f"{bare.url}/insert")

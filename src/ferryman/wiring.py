@@ -114,7 +114,7 @@ def vault_of(settings: Settings) -> Vault:
 
 
 def hook_secret(settings: Settings) -> str:
-    """The last part of the webhook addresses: set, or derived from the oldest secret key so that it stays the same."""
+    """What the webhook addresses are derived from: set, or made of the oldest secret key so that it stays the same."""
     if settings.hook_secret is not None:
         return settings.hook_secret.get_secret_value()
     return hashlib.sha256(b"hooks:" + _keys(settings)[-1].encode()).hexdigest()[:32]

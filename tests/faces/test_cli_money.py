@@ -75,6 +75,9 @@ async def test_a_provider_is_listed_edited_and_its_way_named(shop: Town, shell: 
     listed = await well(shell, "provider", "list")
     assert "yookassa" in listed.splitlines()[0]
     assert "✅ on" in listed.splitlines()[0]
+    assert shop.tools.hook_url("yookassa") in listed
+    assert "/hooks/balance/" not in listed
+    assert "/hooks/coingate/" not in listed, "it is not set up"
     assert "env:" not in await well(shell, "provider", "edit", "yookassa", "--position", "3")
     said = await ill(shell, "provider", "edit", "yookassa", "--set", "secret_key=env:NO_SUCH_VARIABLE")
     assert "NO_SUCH_VARIABLE, which is not set" in said

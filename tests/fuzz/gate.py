@@ -84,7 +84,7 @@ class Gate:
             if message["type"] == "http.response.start":
                 status = message["status"]
 
-        path = f"/hooks/{provider}/{self.tools.hook_secret}"
+        path = f"/hooks/{provider}/{self.tools.hook_key(provider)}"
         scope = {
             "type": "http",
             "asgi": {"version": "3.0"},
@@ -137,7 +137,8 @@ class Gate:
         assert granted == self.grants, f"{granted} grants instead of {self.grants}"
         said = self.heard.getvalue()
         assert KEY not in said
-        assert self.tools.hook_secret not in said
+        for secret in (self.tools.hook_secret, *map(self.tools.hook_key, self.tools.providers)):
+            assert secret not in said
         assert "Traceback" not in said, said[said.index("Traceback") :][:3000]
 
 

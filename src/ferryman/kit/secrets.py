@@ -1,5 +1,6 @@
 """Secrets at rest (Fernet with rotation), random tokens, and comparison in constant time."""
 
+import base64
 import contextlib
 import hmac
 import json
@@ -13,6 +14,8 @@ from typing import Any
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from ferryman.kit.errors import Misconfigured
+
+DERIVED_BYTES = 24
 
 
 class Vault:
@@ -85,10 +88,17 @@ def new_token(bytes_: int = 18) -> str:
     return token
 
 
+def derived(root: str, about: str) -> str:
+    """A secret of 192 bits for one purpose, URL-safe: whoever knows it knows neither `root` nor any other."""
+    # A name out of an address may be no proper text at all.
+    digest = hmac.digest(root.encode(), about.encode(errors="surrogatepass"), "sha256")
+    return base64.urlsafe_b64encode(digest[:DERIVED_BYTES]).decode()
+
+
 def same(left: str | bytes, right: str | bytes) -> bool:
     """Whether two secrets are equal, in time that does not depend on where they differ."""
     return hmac.compare_digest(_bytes(left), _bytes(right))
 
 
 def _bytes(text: str | bytes) -> bytes:
-    return text.encode() if isinstance(text, str) else text
+    return text.encode(errors="surrogatepass") if isinstance(text, str) else text

@@ -42,7 +42,7 @@ class Settings(BaseSettings):
         "", description="How the outside world reaches the web server; unset = http://host:port (fine behind nothing)."
     )
     hook_secret: SecretStr | None = Field(
-        None, description="Unguessable last part of the webhook addresses; unset = derived from the secret key."
+        None, description="What the webhook addresses are derived from, unguessable; unset = made of the secret key."
     )
     operator_token: SecretStr | None = Field(
         None, min_length=16, description="Bearer token of `GET /api/overview`; unset = that route answers 404."

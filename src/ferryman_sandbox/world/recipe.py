@@ -1,5 +1,7 @@
 """What this world consists of: three nodes, three plans, one shop; as the product wants to read it."""
 
+import base64
+import hmac
 import json
 import os
 from dataclasses import dataclass, field
@@ -136,7 +138,10 @@ def configuration(addresses: Addresses, secrets: Secrets) -> str:
 
 
 def hook_url(addresses: Addresses, secrets: Secrets, provider: str = "yookassa") -> str:
-    return f"{addresses.product}/hooks/{provider}/{secrets.hook}"
+    """Where the product hears of a provider: docs/http.md says how the last part comes about."""
+    about = f"ferryman webhooks of {provider}".encode()
+    key = base64.urlsafe_b64encode(hmac.digest(secrets.hook.encode(), about, "sha256")[:24]).decode()
+    return f"{addresses.product}/hooks/{provider}/{key}"
 
 
 def variables(folder: Path, addresses: Addresses, secrets: Secrets) -> dict[str, str]:

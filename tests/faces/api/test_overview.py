@@ -139,7 +139,17 @@ async def test_no_secret_is_in_it_but_the_links(shop: Town, site: Site) -> None:
         subscription.pop("link")
     said = json.dumps(seen)
     ((token, uuid, password, sub_id),) = await shop.rows("SELECT token, uuid, password, sub_id FROM subscriptions")
-    secrets = [token, uuid, password, sub_id, TOKEN, site.secret, "live_key_of_the_tests", "panel-token"]
+    secrets = [
+        token,
+        uuid,
+        password,
+        sub_id,
+        TOKEN,
+        site.tools.hook_secret,
+        site.tools.hook_key("yookassa"),
+        "live_key_of_the_tests",
+        "panel-token",
+    ]
     secrets += [key.get_secret_value() for key in shop.tools.settings.secret_keys]
     assert [secret for secret in secrets if secret in said] == []
 

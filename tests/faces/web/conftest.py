@@ -34,12 +34,16 @@ class Site:
     """Where the application answers. `hook` is the webhook address of the provider in the tests."""
 
     port: int
-    secret: str
+    tools: Tools
     session: aiohttp.ClientSession
 
     @property
     def hook(self) -> str:
-        return f"/hooks/yookassa/{self.secret}"
+        return self.hook_of("yookassa")
+
+    def hook_of(self, provider: str) -> str:
+        """The address as a provider has it, whatever comes before the path."""
+        return self.tools.hook_url(provider).removeprefix(self.tools.settings.base_url)
 
     async def ask(self, method: str, path: str, **more: Any) -> Reply:
         where = URL(f"http://127.0.0.1:{self.port}{path}", encoded=True)
@@ -89,7 +93,7 @@ async def served(tools: Tools) -> AsyncIterator[Site]:
     built = app.build(tools, [*overview.routes(tools), *metrics.routes(tools)])
     serving = asyncio.create_task(server.run(built, "127.0.0.1", port, stopping))
     async with aiohttp.ClientSession() as session:
-        site = Site(port, tools.hook_secret, session)
+        site = Site(port, tools, session)
         while not serving.done():
             try:
                 await site.get("/healthz")

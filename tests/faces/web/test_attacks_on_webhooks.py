@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import re
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,6 +23,7 @@ from ferryman.flows.payments import banking, buying, settling, ways
 from ferryman.flows.tools import Tools
 from ferryman.kit.errors import NotFound, Refused
 from ferryman_sandbox.weather import Fault
+from ferryman_sandbox.world.recipe import Addresses, Secrets, hook_url
 from tests.billing.providers.recorder import Scripted, recording
 from tests.faces.web.conftest import Site
 from tests.support.chat import until
@@ -139,7 +142,7 @@ async def test_stars_cannot_be_told_over_http(shop: Town, site: Site, monkeypatc
     paid = {"telegram_payment_charge_id": "x", "currency": "XTR", "total_amount": 1, "invoice_payload": order.order_ref}
     body = json.dumps({"payer": 7, "date": int(time.time()), "successful_payment": paid})
     for _ in ("not set up", "set up"):
-        answer = await site.post(f"/hooks/stars/{site.secret}", body)
+        answer = await site.post(site.hook_of("stars"), body)
         assert (answer.status, answer.body) == (404, b"")
         if not await shop.value("SELECT count(*) FROM payment_methods WHERE name = 'stars'"):
             await set_up(shop.tools, "stars")
@@ -148,13 +151,13 @@ async def test_stars_cannot_be_told_over_http(shop: Town, site: Site, monkeypatc
 
 @pytest.mark.parametrize("name", ["balance", "gift", "manual", "nobody", "..", "yookassa%00", "YooKassa"])
 async def test_what_takes_no_webhooks_has_no_address(shop: Town, site: Site, name: str) -> None:
-    assert (await site.post(f"/hooks/{name}/{site.secret}", b"{}")).status in (404, 405)
+    assert (await site.post(site.hook_of(name), b"{}")).status in (404, 405)
     assert await shop.value("SELECT count(*) FROM webhook_events") == 0
 
 
 async def test_what_another_app_has_signed_is_turned_away_and_the_sender_hears_yes(shop: Town, site: Site) -> None:
     await set_up(shop.tools, "cryptopay", token=TOKEN, api_base="http://127.0.0.1:9/api")
-    hook = f"/hooks/cryptopay/{site.secret}"
+    hook = site.hook_of("cryptopay")
     for body, headers in (crypto_update(1, "12345:AAof_another_app"), (crypto_update(1)[0], {})):
         assert (await site.post(hook, body, headers=headers)).status == 200
     body, headers = crypto_update(1)
@@ -169,7 +172,7 @@ async def test_nothing_makes_us_answer_coingate_with_what_ends_its_callbacks(
     async with recording() as api:
         api.say(Scripted(status, {}))
         await set_up(shop.tools, "coingate", api_token="t", api_base=f"{api.url}/v2")
-        hook = f"/hooks/coingate/{site.secret}"
+        hook = site.hook_of("coingate")
         for path, body in (
             (hook, b""),
             (hook, b"id=1&order_id=x&status=paid&token=x"),
@@ -198,7 +201,7 @@ async def test_one_bank_that_hangs_leaves_room_for_another(
         try:
             await until(lambda: _hits(shop, 3), "the bank's being asked")
             body, headers = crypto_update(5)
-            await site.post(f"/hooks/cryptopay/{site.secret}", body, headers=headers)
+            await site.post(site.hook_of("cryptopay"), body, headers=headers)
             await until(lambda: _judged(shop, "cryptopay"), "the other bank's answer")
         finally:
             stopping.set()
@@ -332,3 +335,31 @@ async def test_pressing_check_asks_for_as_long_as_a_person_waits_and_no_longer(
     shop.bank.weather.clear()
     shop.pay(order)
     assert await buying.check(shop.tools, customer.id, order.order_ref) == "paid"
+
+
+async def test_what_one_provider_lets_out_opens_no_others_address(shop: Town, site: Site) -> None:
+    await set_up(shop.tools, "cryptopay", token=TOKEN, api_base="http://127.0.0.1:9/api")
+    leaked = site.tools.hook_key("yookassa")
+    body, headers = crypto_update(1)
+    for path in (f"/hooks/cryptopay/{leaked}", f"/hooks/cryptopay/{site.tools.hook_secret}"):
+        assert (await site.post(path, body, headers=headers)).status == 404
+    assert await shop.value("SELECT count(*) FROM webhook_events") == 0
+    assert (await site.post(site.hook_of("cryptopay"), body, headers=headers)).status == 200
+    assert await shop.value("SELECT count(*) FROM webhook_events") == 1
+
+
+def test_every_provider_has_an_address_of_its_own_and_none_holds_the_secret_behind_them(tools: Tools) -> None:
+    keys = {name: tools.hook_key(name) for name in tools.providers}
+    assert len(set(keys.values())) == len(keys)
+    for key in keys.values():
+        assert re.fullmatch(r"[A-Za-z0-9_-]{32}", key)
+        assert tools.hook_secret not in key
+    other = replace(tools, hook_secret=tools.hook_secret + "x")
+    assert not set(keys.values()) & {other.hook_key(name) for name in keys}
+
+
+def test_the_sandbox_derives_the_same_addresses_by_itself(tools: Tools) -> None:
+    there = Addresses("", "", "", {}, tools.settings.base_url)
+    ours = Secrets("", "", {}, "", tools.hook_secret)
+    for name in tools.providers:
+        assert hook_url(there, ours, name) == tools.hook_url(name)

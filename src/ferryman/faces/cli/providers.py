@@ -32,6 +32,8 @@ def list_(as_json: AsJson = False) -> None:
             typer.echo(f"{one.icon} {one.name} · {one.title['en']} · {state}")
             for code, icon, title, on in one.ways if len(one.ways) > 1 else []:
                 typer.echo(f"   {'✅' if on else '⏸ '} {icon} {code} · {title}")
+            if one.configured and one.hook_url:
+                typer.echo(f"   📨 its webhooks go to {one.hook_url}")
 
     go(with_tools(work), quiet=True)
 

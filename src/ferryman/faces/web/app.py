@@ -25,7 +25,7 @@ def build(tools: Tools, more: Sequence[BaseRoute] = ()) -> FastAPI:
         title="Ferryman", version=__version__, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
     )
     routes = [
-        Route("/hooks/{provider}/{secret}", webhook_endpoint(tools, tools.hook_secret), methods=["POST", "GET"]),
+        Route("/hooks/{provider}/{secret}", webhook_endpoint(tools), methods=["POST", "GET"]),
         Route("/s/{token}", subscription_endpoint(partial(profile.of_token, tools)), methods=["GET", "HEAD"]),
         Route("/healthz", _alive, methods=["GET"]),
         Route("/readyz", _ready(tools), methods=["GET"]),

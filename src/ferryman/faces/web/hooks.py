@@ -19,8 +19,8 @@ _log = log.get("hooks")
 LARGEST_BODY = 256 * 1024
 
 
-def webhook_endpoint(tools: Tools, secret: str) -> Callable[[Request], Awaitable[Response]]:
-    """The route's handler. `secret` is the unguessable last part of the address.
+def webhook_endpoint(tools: Tools) -> Callable[[Request], Awaitable[Response]]:
+    """The route's handler. The last part of the address is unguessable, and another one for each provider.
 
     Answers: what the provider wants to hear, also for what is no webhook of its own; 404 for a wrong secret or an
     unknown provider, alike; 413 for a body over 256 KiB, without reading the rest; 429 for an address that knocks too
@@ -30,7 +30,7 @@ def webhook_endpoint(tools: Tools, secret: str) -> Callable[[Request], Awaitable
 
     async def receive(request: Request) -> Response:
         provider = request.path_params["provider"]
-        if not same(request.path_params["secret"], secret):
+        if not same(request.path_params["secret"], tools.hook_key(provider)):
             return Response(status_code=404)
         address = sender(request, hops)
         if not throttle.admits(address):

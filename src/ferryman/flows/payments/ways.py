@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ferryman.billing import methods
 from ferryman.billing.methods import ChosenWay, Method
-from ferryman.billing.provider import InHouse
+from ferryman.billing.provider import InHouse, Told
 from ferryman.flows.tools import Tools
 from ferryman.kit import log
 from ferryman.kit.errors import Misconfigured, NotFound, Refused
@@ -19,7 +19,10 @@ _log = log.get("ways")
 
 @dataclass(frozen=True)
 class Listed:
-    """One provider: whether it has settings, is on, its place among the others, and its ways with theirs."""
+    """One provider: whether it has settings, is on, its place among the others, and its ways with theirs.
+
+    `hook_url` is where its webhooks are to go, "" for one that sends none.
+    """
 
     name: str
     icon: str
@@ -29,6 +32,7 @@ class Listed:
     position: int
     ways: list[tuple[str, str, str, bool]]
     """Code, icon, title in English, on or off."""
+    hook_url: str = ""
 
 
 async def listed(tools: Tools) -> list[Listed]:
@@ -47,7 +51,9 @@ async def listed(tools: Tools) -> list[Listed]:
             ways.append((way.code, icon, str(title["en"]), chosen is None or chosen.enabled))
         on = method is not None and method.enabled
         place = method.position if method is not None else 0
-        found.append(Listed(name, kind.icon, kind.title, method is not None, on, place, ways))
+        silent = issubclass(kind, InHouse) or issubclass(kind, Told)
+        hook_url = "" if silent else tools.hook_url(name)
+        found.append(Listed(name, kind.icon, kind.title, method is not None, on, place, ways, hook_url))
     return sorted(found, key=lambda one: (not one.enabled, one.position, one.name))
 
 
