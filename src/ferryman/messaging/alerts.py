@@ -78,6 +78,18 @@ class BankDiffers(Notice):
 
 
 @dataclass(frozen=True)
+class CustomerUntold(Notice):
+    """Telegram answered none of `times` attempts to tell a customer (their Telegram id) of money or a key.
+
+    `what` is the kind of the notice.
+    """
+
+    customer: int
+    what: str
+    times: int
+
+
+@dataclass(frozen=True)
 class MoneyAlarm(Notice):
     """Something about money needs a person: `what` is a word for it, `count` how many, `minutes` since when."""
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from ferryman.messaging.notice import Notice
 from ferryman.messaging.sender import Button, Keyboard
@@ -19,6 +19,8 @@ class MoneyBack(Notice):
     """Money was given back. `through`: provider, balance or hand. `access` is one of the words above, `until` the end
     of the subscription from now on, in ISO form, "" where there is none."""
 
+    weighty: ClassVar[bool] = True
+
     order_ref: str
     amount: int
     currency: str
@@ -34,6 +36,8 @@ class MoneyBack(Notice):
 class ChargedBack(Notice):
     """The payer's bank took the money back. Fields as in MoneyBack."""
 
+    weighty: ClassVar[bool] = True
+
     order_ref: str
     amount: int
     currency: str
@@ -47,6 +51,8 @@ class ChargedBack(Notice):
 @dataclass(frozen=True)
 class PaymentStands(Notice):
     """The payer's bank gave the money up again, and what it had paid for is theirs again. Fields as in MoneyBack."""
+
+    weighty: ClassVar[bool] = True
 
     order_ref: str
     amount: int
@@ -62,6 +68,8 @@ class PaymentStands(Notice):
 class GiftRedeemed(Notice):
     """A gift code was a plan's term; `days` of it."""
 
+    weighty: ClassVar[bool] = True
+
     icon: str
     title: dict[str, str]
     days: int
@@ -70,6 +78,8 @@ class GiftRedeemed(Notice):
 @dataclass(frozen=True)
 class GiftCredited(Notice):
     """A gift code was money, which is on the balance now."""
+
+    weighty: ClassVar[bool] = True
 
     amount: int
     currency: str

@@ -61,9 +61,13 @@ class QueuedNotice(Base):
 
 @dataclass(frozen=True)
 class Notice:
-    """Base of every notice: the fields are the payload, the class name is the kind and the name of the message."""
+    """Base of every notice: the fields are the payload, the class name is the kind and the name of the message.
+
+    `weighty`: it is about money or a key, and rather said too often than not at all.
+    """
 
     kind: ClassVar[str]
+    weighty: ClassVar[bool] = False
     kinds: ClassVar[dict[str, type["Notice"]]] = {}
 
     def __init_subclass__(cls) -> None:
@@ -102,6 +106,8 @@ class PaymentLink(Notice):
 class PaymentSucceeded(Notice):
     """`amount` in minor units of `currency`; `title` by language; `days` bought."""
 
+    weighty: ClassVar[bool] = True
+
     order_ref: str
     amount: int
     currency: str
@@ -130,12 +136,16 @@ class PaymentCancelled(Notice):
 class PaymentInReview(Notice):
     """Something about the payment does not fit; a person will look at it."""
 
+    weighty: ClassVar[bool] = True
+
     order_ref: str
 
 
 @dataclass(frozen=True)
 class SecondPaymentCredited(Notice):
     """A settled order was paid once more; the money is on the customer's balance."""
+
+    weighty: ClassVar[bool] = True
 
     order_ref: str
     amount: int
@@ -145,6 +155,8 @@ class SecondPaymentCredited(Notice):
 @dataclass(frozen=True)
 class PartCredited(Notice):
     """Less than the price came, and staff put it on the balance; or some more came after that."""
+
+    weighty: ClassVar[bool] = True
 
     order_ref: str
     amount: int
@@ -164,6 +176,8 @@ class CancelledOrderCredited(Notice):
 class PaymentOfBarredCredited(Notice):
     """A customer who is blocked from buying paid all the same; the money is on their balance."""
 
+    weighty: ClassVar[bool] = True
+
     order_ref: str
     amount: int
     currency: str
@@ -172,6 +186,8 @@ class PaymentOfBarredCredited(Notice):
 @dataclass(frozen=True)
 class KeyReady(Notice):
     """The key works. `locations` are `{"flag": …, "title": {language: name}}`; the link is added when it is sent."""
+
+    weighty: ClassVar[bool] = True
 
     subscription_id: int
     locations: list[dict[str, Any]]
@@ -183,6 +199,8 @@ class KeyReady(Notice):
 @dataclass(frozen=True)
 class KeyReplaced(Notice):
     """The new key works; the old one is gone, or an operator did not wait for it. The link is added when it is sent."""
+
+    weighty: ClassVar[bool] = True
 
     subscription_id: int
     locations: list[dict[str, Any]]
@@ -246,6 +264,11 @@ def listed(locations: Sequence[Mapping[str, Any]], voice: Voice) -> str:
     """ "🇳🇱 Нидерланды · 🇩🇪 Германия", with "…" for those that a photo's caption has no room for."""
     names = [f"{one['flag']} {voice.pick(one['title'])[:LONGEST_NAME]}".strip() for one in locations[:MOST_LOCATIONS]]
     return " · ".join([*names, "…"] if len(locations) > MOST_LOCATIONS else names)
+
+
+def weighty() -> list[str]:
+    """The kinds that are rather said too often than not at all."""
+    return sorted(kind for kind, notice in Notice.kinds.items() if notice.weighty)
 
 
 def read(kind: str, payload: Mapping[str, Any]) -> Notice:

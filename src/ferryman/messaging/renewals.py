@@ -6,6 +6,7 @@ moments. `by` is who moves the money (kept, stars, balance), `way` what a person
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import ClassVar
 
 from ferryman.kit.money import Money
 from ferryman.messaging.notice import Notice
@@ -67,6 +68,8 @@ class RenewalPriceRose(Notice):
 class Renewed(Notice):
     """It was charged, and goes on `until` then."""
 
+    weighty: ClassVar[bool] = True
+
     ref: str
     icon: str
     title: dict[str, str]
@@ -88,6 +91,8 @@ class Renewed(Notice):
 @dataclass(frozen=True)
 class RenewalFailed(Notice):
     """It could not be charged. `reason` is a provider's word, or ours; `again` the day of the next try, "" = none."""
+
+    weighty: ClassVar[bool] = True
 
     ref: str
     icon: str

@@ -1,18 +1,21 @@
 """Notices reach their customer once, in order, through every kind of trouble."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 from ferryman.flows.announcing import announce
-from ferryman.flows.shop import telling
+from ferryman.flows.shop import staff, telling
 from ferryman.flows.tools import Tools
 from ferryman.kit.errors import AccessDenied, Busy, Refused, Unreachable
+from ferryman.messaging import notice
 from ferryman.messaging.keys import qr_png
-from ferryman.messaging.notice import KeyReady, Notice, PaymentInReview, PaymentLink
+from ferryman.messaging.notice import KeyReady, Notice, PaymentInReview, PaymentLink, TrafficUsedUp
 from ferryman.messaging.sender import Blocked
 from ferryman.messaging.telegram import connected
 from ferryman.people.customer import Customer
@@ -20,6 +23,9 @@ from tests.conftest import MovableClock
 from tests.support.chat import TOKEN, Messenger, messenger
 from tests.support.messages import Outbox
 from tests.support.shop import Town
+
+# One that is about neither money nor a key.
+LIGHT = TrafficUsedUp("abcdefghjk", "⛵", {"ru": "Стандарт", "en": "Standard"})
 
 
 async def person(tools: Tools, telegram_id: int = 7, language: str = "ru") -> int:
@@ -133,12 +139,76 @@ async def test_a_successor_waits_for_its_time_in_the_queue(tools: Tools, outbox:
 
 async def test_a_lost_answer_is_repeated_once_and_no_more(tools: Tools, outbox: Outbox, clock: MovableClock) -> None:
     outbox.trouble = [Unreachable("no answer"), Unreachable("no answer")]
-    await say(tools, await person(tools), "one")
+    await say(tools, await person(tools), "one", what=LIGHT)
     await tools.jobs.drain()
     for _ in range(4):
         await later(tools, clock, 600)
-    assert await notices(tools, "state, attempts, error") == [("failed", 2, "perhaps sent twice, never confirmed")]
+    assert await notices(tools, "state, attempts, error") == [("failed", 2, "perhaps sent 2 times, never confirmed")]
     assert outbox.sent == []
+
+
+async def test_about_money_it_is_repeated_after_ever_longer_pauses_until_somebody_answers(
+    tools: Tools, outbox: Outbox, clock: MovableClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    outbox.trouble = [Unreachable("no answer") for _ in range(6)]
+    await say(tools, await person(tools), "one")
+    await tools.jobs.drain()
+    with caplog.at_level(logging.WARNING):
+        await later(tools, clock, 5)
+        for made, pause in enumerate(telling.REPEATS[:5], 2):
+            await later(tools, clock, pause.total_seconds() - 30)
+            assert await notices(tools, "state, attempts, unsure") == [("queued", made, made)], "not before its time"
+            await later(tools, clock, 31)
+    assert await notices(tools, "state, attempts, unsure") == [("sent", 7, 7)]
+    assert len(outbox.sent) == 1
+    assert "notice_outcome_unknown" not in caplog.text
+    repeated = [record for record in caplog.records if "'event': 'notice_repeated'" in record.getMessage()]
+    assert len(repeated) == 5, "each duplicate that may have come about is counted"
+
+
+async def test_after_a_day_without_an_answer_it_is_for_the_staff_to_tell(
+    tools: Tools, outbox: Outbox, clock: MovableClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    await staff.add(tools, 99, "Boss")
+    boss = await person(tools, 99, "en")
+    anna = await person(tools)
+    outbox.trouble = [Unreachable("no answer") for _ in range(8)]
+    await say(tools, anna, "one")
+    await tools.jobs.drain()
+    with caplog.at_level(logging.ERROR):
+        for _ in range(32):
+            assert await notices(tools, "state, customer_id") == [("queued", anna)]
+            await later(tools, clock, 3600)
+            if await notices(tools, "state") != ["queued"]:
+                break
+    assert await notices(tools, "state, customer_id, kind") == [
+        ("failed", anna, "payment_in_review"),
+        ("sent", boss, "customer_untold"),
+    ]
+    assert timedelta(hours=24) <= telling.ATTEMPT_DEAD_AFTER + sum(telling.REPEATS, timedelta()) < timedelta(hours=30)
+    assert caplog.text.count("notice_outcome_unknown") == 1
+    assert "perhaps never told" in outbox.sent[-1].text
+
+
+async def test_what_waits_behind_one_that_has_perhaps_arrived_does_not_wait_with_it(
+    tools: Tools, outbox: Outbox, clock: MovableClock
+) -> None:
+    outbox.trouble = [Unreachable("no answer"), Unreachable("no answer")]
+    await say(tools, await person(tools), "one", "two")
+    await tools.jobs.drain()
+    await later(tools, clock, 60)
+    await later(tools, clock, 1)
+    assert await notices(tools) == ["queued", "sent"]
+    await later(tools, clock, 600)
+    assert await notices(tools) == ["sent", "sent"]
+    assert "two" in outbox.sent[0].text
+    assert "one" in outbox.sent[1].text
+
+
+def test_what_is_about_money_or_a_key_is_weighty_and_what_only_staff_hear_is_not() -> None:
+    weighty = set(notice.weighty())
+    assert {"payment_succeeded", "key_ready", "money_back", "charged_back", "part_credited", "renewed"} <= weighty
+    assert not weighty & {"node_down", "money_alarm", "traffic_low", "customer_untold", "payment_link"}
 
 
 async def test_a_repeat_that_is_answered_is_sent(tools: Tools, outbox: Outbox, clock: MovableClock) -> None:
@@ -151,10 +221,11 @@ async def test_a_repeat_that_is_answered_is_sent(tools: Tools, outbox: Outbox, c
 
 
 @pytest.mark.parametrize("kills", [1, 2])
+@pytest.mark.parametrize("what", [LIGHT, None])
 async def test_a_kill_while_sending_counts_as_perhaps_sent(
-    tools: Tools, outbox: Outbox, clock: MovableClock, kills: int
+    tools: Tools, outbox: Outbox, clock: MovableClock, kills: int, what: Notice | None
 ) -> None:
-    """The process dies between the claim and the answer; the next one repeats once, never twice."""
+    """The process dies between the claim and the answer; the next one repeats once, and once more only what matters."""
 
     class Dying(Outbox):
         async def send_text(self, *_: Any, **__: Any) -> int:
@@ -162,7 +233,7 @@ async def test_a_kill_while_sending_counts_as_perhaps_sent(
             await asyncio.Event().wait()
             return 0
 
-    await say(tools, await person(tools), "one")
+    await say(tools, await person(tools), "one", what=what)
     for _ in range(kills):
         started = asyncio.Event()
         tools.sender = Dying()
@@ -177,8 +248,12 @@ async def test_a_kill_while_sending_counts_as_perhaps_sent(
     await telling.sweep(tools)
     await tools.jobs.drain()
     await telling.deliver(tools, 1)
-    assert len(outbox.sent) == (1 if kills == 1 else 0)
-    assert await notices(tools) == ["sent" if kills == 1 else "failed"]
+    given_up = what is LIGHT and kills > 1
+    if what is None and kills > 1:
+        assert await notices(tools) == ["queued"], "about money it is repeated, a little later"
+        await later(tools, clock, 300)
+    assert len(outbox.sent) == (0 if given_up else 1)
+    assert await notices(tools) == ["failed" if given_up else "sent"]
 
 
 async def test_who_blocked_the_bot_is_left_in_peace(tools: Tools, outbox: Outbox, clock: MovableClock) -> None:
@@ -290,7 +365,7 @@ async def test_a_lost_answer_shows_twice_at_most(tools: Tools, world: Messenger,
     async with connected(TOKEN, world.url) as telegram:
         tools.sender = telegram
         world.fault(mode="drop_after", route="sendMessage", times=-1)
-        await say(tools, await person(tools, anna.id), "one")
+        await say(tools, await person(tools, anna.id), "one", what=LIGHT)
         await tools.jobs.drain()
         for _ in range(5):
             await later(tools, clock, 600)

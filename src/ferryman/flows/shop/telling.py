@@ -2,25 +2,31 @@
 
 Telegram cannot be asked whether it has sent something. So an attempt is counted as "perhaps sent" before it begins, and
 uncounted when it certainly failed; a notice that was perhaps sent twice is not sent again. A kill in the middle of an
-attempt is the same case. One rare duplicate is better than silence about money, two are not.
+attempt is the same case. One rare duplicate is better than silence.
+
+About money or a key, more duplicates are better than silence, too: such a notice (`Notice.weighty`) is repeated after
+ever longer pauses for a day, and lets those behind it pass meanwhile. Its row counts how often it was perhaps sent.
+Given up after that, it is for the staff to tell.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import ColumnElement, case, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from ferryman.delivery.link import subscription_url
+from ferryman.flows.alerting import alert
 from ferryman.flows.shop import meeting
 from ferryman.flows.tools import Tools
 from ferryman.kit import log
 from ferryman.kit.errors import AccessDenied, Refused, Retry, Unreachable
 from ferryman.kit.steps import Step, reached
+from ferryman.messaging.alerts import CustomerUntold
 from ferryman.messaging.keys import key_keyboard, qr_png
-from ferryman.messaging.notice import KeyReady, KeyReplaced, Notice, QueuedNotice
+from ferryman.messaging.notice import KeyReady, KeyReplaced, Notice, QueuedNotice, weighty
 from ferryman.messaging.sender import Blocked, Button, Sender
 from ferryman.messaging.texts import Voice, voice
 from ferryman.people.customer import Customer
@@ -31,6 +37,9 @@ _log = log.get("telling")
 # Longer than an attempt can last: a probe (10 s), a send (20 s) and a plain repeat (20 s).
 ATTEMPT_DEAD_AFTER = timedelta(seconds=60)
 MOST_UNSURE = 2
+# What follows when it matters: together with these pauses a day, during which Telegram hardly keeps silent for long.
+REPEATS = tuple(timedelta(minutes=minutes) for minutes in (5, 15, 60, 180, 480, 720))
+MOST_UNSURE_WEIGHTY = MOST_UNSURE + len(REPEATS)
 LONGEST_BACKOFF = 300.0
 TOKEN_REFUSED_PAUSE = 60.0
 SWEEP_AT_MOST = 500
@@ -44,6 +53,7 @@ class _Addressed:
 
     id: int
     attempts: int
+    unsure: int
     customer_id: int
     telegram_id: int
     voice: Voice
@@ -70,7 +80,10 @@ async def deliver(tools: Tools, notice_id: int) -> None:
         await _later(tools, addressed, TOKEN_REFUSED_PAUSE, error, sent_perhaps=False)
     except Retry as error:
         pause = error.after or min(2.0 ** min(addressed.attempts, 10), LONGEST_BACKOFF)
-        await _later(tools, addressed, pause, error, sent_perhaps=isinstance(error, Unreachable))
+        unsure = isinstance(error, Unreachable)
+        if unsure:
+            pause = max(pause, _pause(addressed.notice, addressed.unsure).total_seconds())
+        await _later(tools, addressed, pause, error, sent_perhaps=unsure)
     except Blocked as error:
         await meeting.went_away(tools, addressed.telegram_id)
         await _give_up(tools, notice_id, "blocked", str(error))
@@ -97,29 +110,38 @@ async def _claim(tools: Tools, notice_id: int) -> _Addressed | None:
     now = tools.clock.now()
     claim = (
         update(QueuedNotice)
-        .where(QueuedNotice.id == notice_id, QUEUED, _due(now), _first_in_line(), QueuedNotice.unsure < MOST_UNSURE)
+        .where(QueuedNotice.id == notice_id, QUEUED, _due(now), _first_in_line(), ~_told_often_enough())
         .values(attempts=QueuedNotice.attempts + 1, unsure=QueuedNotice.unsure + 1, due_at=now + ATTEMPT_DEAD_AFTER)
         .returning(QueuedNotice)
     )
     async with tools.db.unit() as session:
         row = (await session.scalars(claim, execution_options={"populate_existing": True})).one_or_none()
         if row is None:
-            await _refuse_a_third_attempt(session, notice_id, now)
+            await _refuse_one_more_attempt(tools, session, notice_id, now)
             return None
-        customer = await session.get_one(Customer, row.customer_id)
         what = row.notice()
+        # Killed in the middle, it is repeated after the pause that an unanswered one gets.
+        row.due_at = now + max(ATTEMPT_DEAD_AFTER, _pause(what, row.unsure))
+        if row.unsure > MOST_UNSURE:
+            _log.warning("notice_repeated", notice=row.id, kind=row.kind, perhaps_sent=row.unsure - 1)
+        customer = await session.get_one(Customer, row.customer_id)
         link = await _link(tools, session, what) if isinstance(what, KeyReady | KeyReplaced) else None
         speaks = voice(customer.language)
-        return _Addressed(row.id, row.attempts, customer.id, customer.telegram_id, speaks, what, link)
+        return _Addressed(row.id, row.attempts, row.unsure, customer.id, customer.telegram_id, speaks, what, link)
 
 
-async def _refuse_a_third_attempt(session: AsyncSession, notice_id: int, now: datetime) -> None:
-    unsure = update(QueuedNotice).where(
-        QueuedNotice.id == notice_id, QUEUED, _due(now), QueuedNotice.unsure >= MOST_UNSURE
-    )
-    given_up = unsure.values(state="failed", error="perhaps sent twice, never confirmed").returning(QueuedNotice.id)
-    if await session.scalar(given_up) is not None:
-        _log.error("notice_outcome_unknown", notice=notice_id)
+async def _refuse_one_more_attempt(tools: Tools, session: AsyncSession, notice_id: int, now: datetime) -> None:
+    """It is given up for good: what matters is for the staff to tell, and everybody behind it is called up."""
+    unsure = update(QueuedNotice).where(QueuedNotice.id == notice_id, QUEUED, _due(now), _told_often_enough())
+    error = func.concat("perhaps sent ", QueuedNotice.unsure, " times, never confirmed")
+    given_up = unsure.values(state="failed", error=error).returning(QueuedNotice)
+    row = (await session.scalars(given_up, execution_options={"populate_existing": True})).one_or_none()
+    if row is None:
+        return
+    _log.error("notice_outcome_unknown", notice=notice_id, kind=row.kind, perhaps_sent=row.unsure)
+    if row.kind in weighty():
+        customer = await session.get_one(Customer, row.customer_id)
+        await alert(tools, session, CustomerUntold(customer.telegram_id, row.kind, row.unsure), f"untold:{row.id}")
 
 
 async def _link(tools: Tools, session: AsyncSession, about: KeyReady | KeyReplaced) -> str:
@@ -182,15 +204,28 @@ async def _defer(tools: Tools, session: AsyncSession, notice_id: int, *, after: 
     await tools.jobs.defer(session, "deliver_notice", once=f"notice:{notice_id}", after=after, notice_id=notice_id)
 
 
+def _pause(what: Notice, unsure: int) -> timedelta:
+    """How long a notice that was perhaps sent so often waits for the next attempt, at least."""
+    repeated = what.weighty and MOST_UNSURE <= unsure < MOST_UNSURE_WEIGHTY
+    return REPEATS[unsure - MOST_UNSURE] if repeated else timedelta(0)
+
+
+def _told_often_enough() -> ColumnElement[bool]:
+    most = case((QueuedNotice.kind.in_(weighty()), MOST_UNSURE_WEIGHTY), else_=MOST_UNSURE)
+    return QueuedNotice.unsure >= most
+
+
 def _due(now: datetime) -> ColumnElement[bool]:
     return or_(QueuedNotice.due_at.is_(None), QueuedNotice.due_at <= now)
 
 
 def _first_in_line() -> ColumnElement[bool]:
+    """Nobody of the same customer's is before it, but for those that have perhaps arrived already."""
     before = aliased(QueuedNotice)
     return ~(
         select(before.id)
         .where(before.customer_id == QueuedNotice.customer_id, before.state == "queued", before.id < QueuedNotice.id)
+        .where(before.unsure < MOST_UNSURE)
         .correlate(QueuedNotice)
         .exists()
     )

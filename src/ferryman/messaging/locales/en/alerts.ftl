@@ -46,6 +46,11 @@ notice-bank-differs =
     { $detail }
 
     👉 <code>ferryman ledger findings</code>
+notice-customer-untold =
+    📪 <b>A customer was perhaps never told</b>
+
+    👤 Customer <code>{ $customer }</code> · <code>{ $what }</code>
+    Telegram left { $times } attempts within a day without an answer, so it may have arrived several times or not at all. Please write to them.
 notice-money-alarm =
     { $what ->
         [stuck] 💸 <b>Paid, and no key</b>

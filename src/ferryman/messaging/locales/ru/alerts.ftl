@@ -47,6 +47,11 @@ notice-bank-differs =
     { $detail }
 
     👉 <code>ferryman ledger findings</code>
+notice-customer-untold =
+    📪 <b>Клиент, возможно, так и не узнал</b>
+
+    👤 Клиент <code>{ $customer }</code> · <code>{ $what }</code>
+    Telegram за сутки не ответил ни на одну из { $times } попыток: сообщение могло прийти несколько раз или ни разу. Напишите ему сами.
 notice-money-alarm =
     { $what ->
         [stuck] 💸 <b>Оплачено, а ключа нет</b>
