@@ -167,6 +167,8 @@ class PartCredited(Notice):
 class CancelledOrderCredited(Notice):
     """An order was paid that its customer had cancelled, before they bought something else; it is on their balance."""
 
+    weighty: ClassVar[bool] = True
+
     order_ref: str
     amount: int
     currency: str

@@ -158,6 +158,8 @@ class RenewalMoved(Notice):
 class RenewalCredited(Notice):
     """A renewal was charged that is not wanted any more; the money is on the customer's balance."""
 
+    weighty: ClassVar[bool] = True
+
     order_ref: str
     amount: int
     currency: str

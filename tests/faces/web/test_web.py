@@ -25,8 +25,7 @@ TEN_MEGABYTES = 10 * 1024 * 1024
 
 async def bought(shop: Town, site: Site) -> str:
     """Somebody pays at the bank, the bank's own notification comes in, and the key is made; the link's path."""
-    settings = shop.bank.shop.settings
-    settings.change(shop.bank.store, {"notify_url": f"http://127.0.0.1:{site.port}{site.hook}"})
+    shop.bank.pusher.point_at(f"http://127.0.0.1:{site.port}{site.hook}")
     shop.pay(await shop.order(await shop.customer()))
     await until(lambda: _kept(shop), "the bank's notification")
     await shop.work()
