@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from ferryman.flows.tools import Tools
 from ferryman.kit.settings import Settings
 from tests.faces.shell import TOKEN, Shell
 from tests.support.chat import Messenger, messenger
+from tests.support.shop import Town, opened
 
 
 @pytest.fixture
@@ -35,6 +37,13 @@ def shell(tmp_path: Path, settings: Settings, database_url: str, bot_api: Messen
             "FERRYMAN_PROBE_PORTS": "false",
         },
     )
+
+
+@pytest.fixture
+async def shop(tools: Tools) -> AsyncIterator[Town]:
+    """One bank and three panels, set up already."""
+    async with opened(tools) as world:
+        yield world
 
 
 def toml(spec: dict[str, Any]) -> str:

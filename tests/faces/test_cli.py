@@ -1,6 +1,5 @@
 """The command line as a person meets it: every command, every ailment, one line each, and a fix in it."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -9,24 +8,12 @@ import pytest
 from ferryman import __version__
 from ferryman.billing.methods import Method
 from ferryman.fleet.node import Node
-from ferryman.flows.tools import Tools
 from ferryman.kit.secrets import Vault, new_key
 from tests.faces.conftest import toml
 from tests.faces.shell import Said, Shell
-from tests.support.shop import Town, town
+from tests.support.shop import Town
 
 COMMANDS = ("run", "web", "bot", "worker", "migrate", "apply", "doctor", "stuck", "new-key", "node", "staff", "key")
-
-
-@pytest.fixture
-async def shop(tools: Tools) -> AsyncIterator[Town]:
-    """One bank and three panels, set up already."""
-    world = town(tools)
-    try:
-        await world.open()
-        yield world
-    finally:
-        await world.close()
 
 
 def shop_file(shop: Town, folder: Path, **changes: Any) -> str:

@@ -10,17 +10,13 @@ import pytest
 from ferryman.flows.tools import Tools
 from tests.faces.shell import Shell
 from tests.flows.refund_shop import PRICE, accounts, bought
-from tests.support.shop import Town, town
+from tests.support.shop import Town, opened
 
 
 @pytest.fixture
 async def shop(tools: Tools) -> AsyncIterator[Town]:
-    world = town(tools)
-    try:
-        await world.open(1)
+    async with opened(tools, nodes=1) as world:
         yield world
-    finally:
-        await world.close()
 
 
 async def well(shell: Shell, *words: str) -> str:

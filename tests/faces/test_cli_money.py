@@ -1,23 +1,9 @@
 """`ferryman stuck | repair | payment | events | provider …` from a shell, beside an emulated bank and three panels."""
 
 import json
-from collections.abc import AsyncIterator
 
-import pytest
-
-from ferryman.flows.tools import Tools
 from tests.faces.shell import Shell
-from tests.support.shop import Town, town
-
-
-@pytest.fixture
-async def shop(tools: Tools) -> AsyncIterator[Town]:
-    world = town(tools)
-    try:
-        await world.open()
-        yield world
-    finally:
-        await world.close()
+from tests.support.shop import Town
 
 
 async def well(shell: Shell, *words: str, **more: str) -> str:

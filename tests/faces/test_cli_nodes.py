@@ -17,17 +17,7 @@ from ferryman_sandbox.xui import XuiEmulator, vless_reality, vless_ws_tls
 from tests.faces.shell import Said, Shell
 from tests.faces.terminal import typed_at
 from tests.support.certificates import made_up, serve_tls
-from tests.support.shop import Town, town
-
-
-@pytest.fixture
-async def shop(tools: Tools) -> AsyncIterator[Town]:
-    world = town(tools)
-    try:
-        await world.open()
-        yield world
-    finally:
-        await world.close()
+from tests.support.shop import Town
 
 
 def fresh(**more: Any) -> XuiEmulator:

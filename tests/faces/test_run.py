@@ -22,7 +22,7 @@ from tests.faces.conftest import toml
 from tests.faces.shell import Said, Shell
 from tests.faces.web.conftest import free_port
 from tests.support.chat import until
-from tests.support.shop import Town, town
+from tests.support.shop import Town, opened
 
 
 @pytest.fixture
@@ -94,12 +94,8 @@ def servers_of(data: Path) -> list[psutil.Process]:
 @pytest.fixture
 async def shop(tools: Tools) -> AsyncIterator[Town]:
     """One bank and one panel, that the process is going to be told of."""
-    world = town(tools)
-    try:
-        await world.open(nodes=1)
+    async with opened(tools, nodes=1) as world:
         yield world
-    finally:
-        await world.close()
 
 
 async def test_it_starts_with_nothing_is_set_up_while_it_runs_stops_cleanly_and_goes_on_where_it_was(

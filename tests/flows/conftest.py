@@ -5,15 +5,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from ferryman.flows.tools import Tools
-from tests.support.shop import Town, town
+from tests.support.shop import Town, opened
 
 
 @pytest.fixture
 async def shop(tools: Tools) -> AsyncIterator[Town]:
     """Three panels, one bank, two plans."""
-    world = town(tools)
-    try:
-        await world.open()
+    async with opened(tools) as world:
         yield world
-    finally:
-        await world.close()

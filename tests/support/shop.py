@@ -2,6 +2,8 @@
 
 import json
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -141,6 +143,17 @@ def town(tools: Tools) -> Town:
         for name, _, inbounds in PLACES
     }
     return Town(tools, bank, panels)
+
+
+@asynccontextmanager
+async def opened(tools: Tools, nodes: int = 3) -> AsyncIterator[Town]:
+    """A town whose shop is set up, with so many of its panels."""
+    world = town(tools)
+    try:
+        await world.open(nodes)
+        yield world
+    finally:
+        await world.close()
 
 
 def notification(payment: dict[str, Any], event: str = "payment.succeeded") -> bytes:

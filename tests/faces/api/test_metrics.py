@@ -1,7 +1,6 @@
 """The shop in numbers over HTTP: only for the operator, true, cheap, and without anything that names a customer."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -16,26 +15,10 @@ from ferryman.flows.tools import Tools
 from ferryman.kit.settings import Settings
 from tests.faces.web.conftest import Site, served
 from tests.support.outage import database_away
-from tests.support.shop import Town, town
+from tests.support.shop import Town
 
 TOKEN = "operator-token-of-the-tests"
 PATH = "/metrics"
-
-
-@pytest.fixture
-async def site(tools: Tools) -> AsyncIterator[Site]:
-    async with served(tools) as site:
-        yield site
-
-
-@pytest.fixture
-async def shop(tools: Tools) -> AsyncIterator[Town]:
-    world = town(tools)
-    try:
-        await world.open(nodes=2)
-        yield world
-    finally:
-        await world.close()
 
 
 @pytest.fixture(autouse=True)

@@ -1,38 +1,19 @@
 """The operator's glance over HTTP: only for the operator, only the truth, and no secret but the links."""
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from ferryman import wiring
 from ferryman.flows.keys import provisioning
-from ferryman.flows.tools import Tools
 from ferryman.kit.settings import Settings
 from tests.faces.web.conftest import Reply, Site, served
 from tests.support.outage import database_away
-from tests.support.shop import Town, town
+from tests.support.shop import Town
 
 TOKEN = "operator-token-of-the-tests"
 PATH = "/api/overview"
-
-
-@pytest.fixture
-async def site(tools: Tools) -> AsyncIterator[Site]:
-    async with served(tools) as site:
-        yield site
-
-
-@pytest.fixture
-async def shop(tools: Tools) -> AsyncIterator[Town]:
-    """One bank and two panels."""
-    world = town(tools)
-    try:
-        await world.open(nodes=2)
-        yield world
-    finally:
-        await world.close()
 
 
 async def look(site: Site) -> dict[str, Any]:

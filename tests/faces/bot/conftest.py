@@ -9,7 +9,7 @@ from ferryman.faces.bot.app import BotFace
 from ferryman.flows.tools import Tools
 from ferryman.messaging.telegram import Telegram, connected
 from tests.support.chat import TOKEN, Messenger, Person, messenger, until
-from tests.support.shop import Town, town
+from tests.support.shop import Town, opened
 
 
 class RunningBot:
@@ -63,12 +63,8 @@ async def bot(tools: Tools, telegram: Telegram) -> AsyncIterator[RunningBot]:
 @pytest.fixture
 async def shop(tools: Tools) -> AsyncIterator[Town]:
     """One bank and one panel."""
-    world = town(tools)
-    try:
-        await world.open(nodes=1)
+    async with opened(tools, nodes=1) as world:
         yield world
-    finally:
-        await world.close()
 
 
 @pytest.fixture

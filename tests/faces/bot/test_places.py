@@ -10,7 +10,7 @@ from ferryman.flows.tools import Tools
 from tests.faces.bot.conftest import RunningBot, inbox_is_empty
 from tests.faces.bot.test_dialogue import bought
 from tests.support.chat import Person, until
-from tests.support.shop import Town, town
+from tests.support.shop import Town, opened
 
 RULE = {"rule": "one", "codes": [], "switch_hours": 24}
 
@@ -18,13 +18,9 @@ RULE = {"rule": "one", "codes": [], "switch_hours": 24}
 @pytest.fixture
 async def shop(tools: Tools) -> AsyncIterator[Town]:
     """One bank, three panels, and a plan that gives one location."""
-    world = town(tools)
-    try:
-        await world.open()
+    async with opened(tools) as world:
         await world.rows("UPDATE plans SET places = :rule WHERE code = 'standard' RETURNING id", rule=json.dumps(RULE))
         yield world
-    finally:
-        await world.close()
 
 
 async def go_round(shop: Town, rounds: int = 3) -> None:

@@ -14,7 +14,7 @@ from yarl import URL
 from ferryman.faces.api import metrics, overview
 from ferryman.faces.web import app, server
 from ferryman.flows.tools import Tools
-from tests.support.shop import Town, town
+from tests.support.shop import Town, opened
 
 
 @dataclass(frozen=True)
@@ -116,9 +116,5 @@ async def site(tools: Tools) -> AsyncIterator[Site]:
 @pytest.fixture
 async def shop(tools: Tools) -> AsyncIterator[Town]:
     """One bank and one panel."""
-    world = town(tools)
-    try:
-        await world.open(nodes=1)
+    async with opened(tools, nodes=1) as world:
         yield world
-    finally:
-        await world.close()

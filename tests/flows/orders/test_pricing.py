@@ -19,7 +19,7 @@ from ferryman.flows.tools import Tools
 from ferryman.kit.errors import Conflict, Misconfigured, NotFound
 from ferryman.kit.money import Money
 from ferryman.people.customer import Customer
-from tests.support.shop import Town, town
+from tests.support.shop import Town, opened
 
 BY = "operator:tests"
 
@@ -27,12 +27,8 @@ BY = "operator:tests"
 @pytest.fixture
 async def shop(tools: Tools) -> AsyncIterator[Town]:
     """One bank, one panel, two plans."""
-    world = town(tools)
-    try:
-        await world.open(nodes=1)
+    async with opened(tools, nodes=1) as world:
         yield world
-    finally:
-        await world.close()
 
 
 async def buy(shop: Town, customer: Customer, plan: str = "standard", days: int = 30, **more: Any) -> Checkout:

@@ -21,7 +21,7 @@ from ferryman.kit.errors import NotFound
 from ferryman.kit.money import Money
 from ferryman.people.customer import Customer
 from ferryman.subscriptions.subscription import Subscription
-from tests.support.shop import Town, town
+from tests.support.shop import Town, opened
 
 GB = 1024**3
 MINUTE = timedelta(minutes=1)
@@ -31,12 +31,8 @@ STAFF = Cause("operator:tests", "a test of ours")
 @pytest.fixture
 async def shop(tools: Tools) -> AsyncIterator[Town]:
     """One bank, one panel, two plans."""
-    world = town(tools)
-    try:
-        await world.open(nodes=1)
+    async with opened(tools, nodes=1) as world:
         yield world
-    finally:
-        await world.close()
 
 
 @pytest.fixture

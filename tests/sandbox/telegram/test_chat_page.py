@@ -1,17 +1,14 @@
 """The chat page in a real browser: a person reads, presses, writes, blocks, and changes phones."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import aiohttp
-import pytest
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
 from tests.sandbox.telegram.phone import TOKEN, Phone
 from tests.sandbox.telegram.pictures import png
+from tests.support.browser import in_browser
 
-CHROMIUM = Path("/usr/bin/chromium")
 KEYBOARD = {
     "inline_keyboard": [
         [{"text": "Buy", "callback_data": "v1:buy", "style": "primary"}],
@@ -23,37 +20,7 @@ KEYBOARD = {
     ]
 }
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason="there is no Chromium on this machine"),
-]
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield browser
-        await browser.close()
-
-
-@pytest.fixture
-async def page(browser: Browser, phone: Phone) -> AsyncIterator[Page]:
-    """A page on which any script error fails the test, and which reaches nothing but the emulator."""
-    context = await browser.new_context(permissions=["clipboard-read", "clipboard-write"], locale="en")
-    page = await context.new_page()
-    wrong: list[str] = []
-    strangers: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("request", lambda request: strangers.append(request.url) if _is_strange(request.url, phone) else None)
-    yield page
-    await context.close()
-    assert wrong == []
-    assert strangers == []
-
-
-def _is_strange(url: str, phone: Phone) -> bool:
-    return not url.startswith((phone.server.url, "data:", "about:", "http://127.0.0.1:9/"))
+pytestmark = in_browser
 
 
 async def open_chat(page: Page, phone: Phone, **query: str) -> None:

@@ -5,11 +5,12 @@ from typing import Any
 from playwright.async_api import Page, expect
 
 from tests.sandbox.telegram.phone import Phone
-from tests.sandbox.telegram.test_chat_page import browser, open_chat, page
+from tests.sandbox.telegram.test_chat_page import open_chat
 from tests.sandbox.telegram.test_star_subscriptions import MONTH, subscribed
 from tests.sandbox.telegram.test_stars import INVOICE, link
+from tests.support.browser import in_browser
 
-__all__ = ["browser", "page"]
+pytestmark = in_browser
 
 
 async def asked(phone: Phone, **answer: Any) -> None:

@@ -3,46 +3,26 @@
 import json
 import uuid
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
 from ferryman_sandbox.world import World
+from tests.support.browser import in_browser, strict_page
 
-CHROMIUM = Path("/usr/bin/chromium")
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason="there is no Chromium on this machine"),
-]
+pytestmark = in_browser
+WINDOW: dict[str, Any] = {"locale": "en-US", "viewport": {"width": 1500, "height": 1000}, "color_scheme": "light"}
 
 
 @pytest.fixture
-async def page(live: World) -> AsyncIterator[Page]:
-    """A page on which any script error fails the test, and which reaches nothing but this machine."""
-    wrong: list[str] = []
-    strangers: list[str] = []
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        context = await browser.new_context(
-            locale="en-US", viewport={"width": 1500, "height": 1000}, color_scheme="light"
-        )
-        page = await context.new_page()
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("request", lambda request: strangers.append(request.url) if _is_strange(request.url) else None)
+async def page(live: World, browser: Browser) -> AsyncIterator[Page]:
+    """The demo page, already open; it reaches nothing but this machine."""
+    async with strict_page(browser, "http://127.0.0.1:", **WINDOW) as page:
         await page.goto(live.addresses.page)
         await expect(page.get_by_test_id("panel-de-1")).to_be_visible()
         yield page
-        await browser.close()
-    assert wrong == []
-    assert strangers == []
-
-
-def _is_strange(url: str) -> bool:
-    return not url.startswith(("http://127.0.0.1:", "data:", "about:"))
 
 
 async def offer(live: World, http: aiohttp.ClientSession) -> dict[str, Any]:

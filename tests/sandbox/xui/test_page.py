@@ -1,42 +1,22 @@
 """The page for people, in a real browser, and the view it is drawn from."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
 from tests.sandbox.xui.driver import PanelDriver
+from tests.support.browser import in_browser, strict_page
 
-CHROMIUM = Path("/usr/bin/chromium")
 MIB = 1 << 20
-
-in_browser = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason="there is no Chromium on this machine"),
-]
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield browser
-        await browser.close()
 
 
 @pytest.fixture
 async def page(browser: Browser, newest: PanelDriver) -> AsyncIterator[Page]:
-    """The panel's page, already open; a script error or a call to a stranger fails the test."""
-    context = await browser.new_context(locale="en-US")
-    page = await context.new_page()
-    wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("request", lambda one: None if one.url.startswith((newest.url, "data:")) else wrong.append(one.url))
-    await page.goto(f"{newest.url}__emu/panel")
-    yield page
-    await context.close()
-    assert wrong == []
+    """The panel's page, already open."""
+    async with strict_page(browser, newest.url, locale="en-US") as page:
+        await page.goto(f"{newest.url}__emu/panel")
+        yield page
 
 
 class TestInABrowser:

@@ -332,9 +332,7 @@ async def test_the_answer_lost_after_creation_is_found_again_by_its_key(till: Ti
 
 async def test_a_processing_answer_and_a_rate_limit_can_be_ordered(till: Till) -> None:
     processing = {"type": "processing", "retry_after": 1800}
-    await till.emu(
-        "faults", [{"mode": "status", "status": 202, "body": processing}, {"mode": "status", "status": 429}]
-    )
+    await till.emu("faults", [{"mode": "status", "status": 202, "body": processing}, {"mode": "status", "status": 429}])
     assert await till.post("/payments", order(), key="one") == (202, processing)
     assert (await till.post("/payments", order(), key="one"))[0] == 429
     assert (await till.post("/payments", order(), key="one"))[0] == 200
