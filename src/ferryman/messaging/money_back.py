@@ -49,19 +49,8 @@ class ChargedBack(Notice):
 
 
 @dataclass(frozen=True)
-class PaymentStands(Notice):
+class PaymentStands(ChargedBack):
     """The payer's bank gave the money up again, and what it had paid for is theirs again. Fields as in MoneyBack."""
-
-    weighty: ClassVar[bool] = True
-
-    order_ref: str
-    amount: int
-    currency: str
-    access: str
-    until: str
-
-    def words(self, voice: Voice) -> dict[str, str | int]:
-        return super().words(voice) | {"until": _day(self.until, voice)}
 
 
 @dataclass(frozen=True)
@@ -122,14 +111,8 @@ class ChargebackCame(Notice):
 
 
 @dataclass(frozen=True)
-class ChargebackWon(Notice):
+class ChargebackWon(ChargebackCame):
     """To the staff: a bank gave up what it had taken back. Fields as in ChargebackCame."""
-
-    payment_ref: str
-    amount: int
-    currency: str
-    customer: int
-    access: str
 
 
 def said_of(access: str, until: datetime | None) -> dict[str, Any]:
