@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, func, select
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -78,7 +78,7 @@ class GiftCode(Base):
 
 
 class GiftGuess(Base):
-    """A code that was wrong, and who tried it."""
+    """A code that was wrong, of a gift or of a promotion, and who tried it."""
 
     __tablename__ = "gift_guesses"
 
@@ -138,10 +138,10 @@ async def bought_with(session: AsyncSession, payment_id: int) -> list[GiftCode]:
     return list(await session.scalars(found.with_for_update(key_share=True)))
 
 
-async def guesses(session: AsyncSession, customer_id: int, since: datetime) -> int:
-    """How many wrong codes a customer has typed since then."""
-    counted = select(func.count()).where(GiftGuess.customer_id == customer_id, GiftGuess.at > since)
-    return int(await session.scalar(counted) or 0)
+async def guesses(session: AsyncSession, customer_id: int, since: datetime) -> list[datetime]:
+    """When a customer has typed wrong codes since then, oldest first."""
+    typed = select(GiftGuess.at).where(GiftGuess.customer_id == customer_id, GiftGuess.at > since)
+    return list(await session.scalars(typed.order_by(GiftGuess.at)))
 
 
 async def order_of(session: AsyncSession, order_ref: str) -> int | None:

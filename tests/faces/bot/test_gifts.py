@@ -2,6 +2,7 @@
 
 import pytest
 
+from ferryman.flows.orders import guessing
 from ferryman.flows.payments import gifting
 from ferryman.flows.payments.gifting import Face
 from ferryman.kit.money import Money
@@ -41,9 +42,9 @@ async def test_a_code_that_is_money_leads_to_the_plans(bot: RunningBot, shop: To
 async def test_whoever_tries_too_many_is_asked_to_wait(
     bot: RunningBot, shop: Town, anna: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gifting, "MOST_GUESSES", 1)
+    monkeypatch.setattr(guessing, "MOST_GUESSES", 1)
     await to_the_question(anna)
     anna.write("первый")
     await anna.sees("Такой код не подходит")
     anna.write("второй")
-    await anna.sees("Подождите час")
+    await anna.sees("Попробуйте снова через 60 мин")

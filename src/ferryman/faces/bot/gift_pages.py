@@ -8,8 +8,9 @@ from ferryman.faces.bot.buttons import button, home_row
 from ferryman.faces.bot.press import Press
 from ferryman.faces.bot.screens import Screen
 from ferryman.faces.bot.visit import Visit
+from ferryman.flows.orders.guessing import TooManyGuesses
 from ferryman.flows.payments import gifting
-from ferryman.flows.payments.gifting import TooManyGuesses, WrongCode
+from ferryman.flows.payments.gifting import WrongCode
 from ferryman.kit import log
 from ferryman.kit.errors import Refused
 from ferryman.messaging.sender import Keyboard
@@ -51,8 +52,8 @@ async def _answer(visit: Visit, words: str, _: Press) -> Screen:
     speak = visit.voice
     try:
         code = await gifting.redeem(visit.tools, visit.customer.id, words)
-    except TooManyGuesses:
-        return Screen(speak.html("gift-slow"), Keyboard((home_row(speak),)))
+    except TooManyGuesses as error:
+        return Screen(speak.html("codes-slow", minutes=error.minutes), Keyboard((home_row(speak),)))
     except WrongCode:
         return asked(speak).after(speak.html("gift-wrong"))
     except Refused as error:

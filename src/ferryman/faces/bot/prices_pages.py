@@ -14,6 +14,7 @@ from ferryman.faces.bot.press import Press
 from ferryman.faces.bot.screens import Screen
 from ferryman.faces.bot.visit import Visit, theirs
 from ferryman.flows.orders import offering, pricing
+from ferryman.flows.orders.guessing import TooManyGuesses
 from ferryman.flows.orders.pricing import Counter, NoPrice
 from ferryman.flows.orders.worth import UpgradeRefused
 from ferryman.flows.payments import buying
@@ -61,6 +62,8 @@ async def _entered(visit: Visit, typed: str, _: Press) -> Screen:
     """The customer has typed a promo code."""
     try:
         await pricing.enter(visit.tools, visit.customer.id, typed)
+    except TooManyGuesses as error:
+        return prices_screens.slow(visit.voice, error.minutes)
     except PromoRefused as error:
         _log.info("promo_refused", customer=visit.customer.id, why=error.reason)
         return prices_screens.ask_for_code(visit.voice).after(prices_screens.refused(visit.voice, error.reason))

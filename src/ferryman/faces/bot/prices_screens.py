@@ -23,6 +23,11 @@ def ask_for_code(voice: Voice) -> Screen:
     )
 
 
+def slow(voice: Voice, minutes: int) -> Screen:
+    """Too many wrong codes: when to try again."""
+    return Screen(voice.html("codes-slow", minutes=minutes), Keyboard((home_row(voice),)))
+
+
 def refused(voice: Voice, reason: str) -> str:
     """Why a code does not count; `reason` as PromoRefused has it."""
     return voice.html(f"promo-refused-{reason}")

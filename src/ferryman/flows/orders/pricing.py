@@ -20,7 +20,7 @@ from ferryman.catalog.discount import Discount, EnteredCode, code_of
 from ferryman.catalog.plan import Term
 from ferryman.catalog.pricing import Kind, Quote
 from ferryman.catalog.using import PromoRefused
-from ferryman.flows.orders import worth
+from ferryman.flows.orders import guessing, worth
 from ferryman.flows.orders.worth import GivenIn, UpgradeRefused
 from ferryman.flows.tools import Tools
 from ferryman.kit import log
@@ -139,18 +139,31 @@ async def overdrawn(session: AsyncSession, order: Order) -> bool:
 
 
 async def enter(tools: Tools, customer_id: int, typed: str) -> Discount:
-    """A customer types a promo code: from now on their prices count with it. Raises PromoRefused."""
+    """A customer types a promo code: from now on their prices count with it. Raises PromoRefused, TooManyGuesses."""
     now = tools.clock.now()
+    async with tools.db.unit() as session:
+        await guessing.must_be_allowed(session, customer_id, now)
+        try:
+            found = await _typed(session, customer_id, typed, now)
+        except PromoRefused as error:
+            refused = error
+            if error.reason in guessing.GUESSED:
+                guessing.wrong(session, customer_id, now)
+        else:
+            await using.enter(session, found, customer_id, now)
+            _log.info("promo_entered", customer=customer_id, discount=found.id)
+            return found
+    raise refused
+
+
+async def _typed(session: AsyncSession, customer_id: int, typed: str, now: datetime) -> Discount:
     try:
         code = code_of(typed)
     except ValueError as error:
         raise PromoRefused("unknown") from error
-    async with tools.db.unit() as session:
-        found = await using.by_code(session, code)
-        paid = await _paid(session, customer_id) if found.newcomers else (0, 0)
-        await _theirs(session, found, customer_id, paid[0], now)
-        await using.enter(session, found, customer_id, now)
-    _log.info("promo_entered", customer=customer_id, discount=found.id)
+    found = await using.by_code(session, code)
+    paid = await _paid(session, customer_id) if found.newcomers else (0, 0)
+    await _theirs(session, found, customer_id, paid[0], now)
     return found
 
 

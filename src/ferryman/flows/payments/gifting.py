@@ -7,20 +7,20 @@ void     a code that nobody has redeemed is worth nothing any more
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ferryman.billing import checkout, gift
 from ferryman.billing.checkout import Wanted
-from ferryman.billing.gift import GiftCode, GiftGuess, GiftState
+from ferryman.billing.gift import GiftCode, GiftState
 from ferryman.billing.order import Attempt, OrderKind
 from ferryman.catalog import shelf
 from ferryman.catalog.plan import Plan, Term
 from ferryman.flows.announcing import announce
 from ferryman.flows.keys.handling import Cause
-from ferryman.flows.orders import gift_books, opening
+from ferryman.flows.orders import gift_books, guessing, opening
 from ferryman.flows.payments import applying
 from ferryman.flows.tools import Tools
 from ferryman.kit import log
@@ -33,18 +33,11 @@ from ferryman.people.customer import Customer
 _log = log.get("gifts")
 
 MOST_AT_ONCE = 500
-# Wrong codes that one customer may write in within the window.
-MOST_GUESSES = 10
-WINDOW = timedelta(hours=1)
 PROVIDER = "gift"
 
 
 class WrongCode(Refused):
     """There is no such code, or it is used, void or out of date; which of these is nobody's business."""
-
-
-class TooManyGuesses(Refused):
-    """So many wrong codes came from one customer that they have to wait."""
 
 
 @dataclass(frozen=True)
@@ -110,13 +103,12 @@ async def redeem(tools: Tools, customer_id: int, typed: str) -> GiftCode:
         customer = await session.get_one(Customer, customer_id, with_for_update=LOCK, populate_existing=True)
         if customer.banned:
             raise Refused("This customer is blocked from buying.")
-        if await gift.guesses(session, customer_id, now - WINDOW) >= MOST_GUESSES:
-            raise TooManyGuesses("Too many wrong codes; wait an hour.")
+        await guessing.must_be_allowed(session, customer_id, now)
         code = await gift.held(session, typed)
         if code is not None and code.state == GiftState.REDEEMED and code.customer_id == customer_id:
             return code
         if code is None or not code.open(now):
-            session.add(GiftGuess(customer_id=customer_id, at=now))
+            guessing.wrong(session, customer_id, now)
             code = None
         elif code.face is None:
             await _credit(tools, session, code, customer_id)

@@ -8,10 +8,10 @@ gift-wrong =
     🤔 <b>This code does not work.</b>
 
     Look for a misprint and write it once more. It may also have been used already or be out of date.
-gift-slow =
+codes-slow =
     ⏳ <b>Too many codes that do not work.</b>
 
-    Please wait an hour, or write to support with your code.
+    Please try again in { $minutes } min, or write to support with your code.
 gift-accepted-plan =
     🎉 <b>The gift is yours!</b>
 
