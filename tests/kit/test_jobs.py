@@ -5,7 +5,7 @@ import logging
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -298,14 +298,9 @@ async def test_a_worker_that_is_cancelled_leaves_nothing_running(bench: Bench) -
     await until(gone, "the worker to be gone")
 
 
-async def _workers(bench: Bench) -> bool:
-    return bool(await bench.value("SELECT count(*) FROM procrastinate_workers"))
-
-
-async def test_the_jobs_of_a_killed_worker_are_taken_over_even_when_their_twins_wait(
-    bench: Bench, database_url: str
-) -> None:
-    """The killed one holds a free job, a lane whose next job waits already, and a tick of a schedule."""
+@asynccontextmanager
+async def hanging(bench: Bench, database_url: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Another process whose worker has begun a free job, one of a lane, and a tick of a schedule, and ends none."""
     for name, lane in (("free", None), ("node", "node:1")):
         bench.jobs.add(name, bench.note)
         await bench.defer(name, lock=lane, once=lane, what=name)
@@ -314,8 +309,25 @@ async def test_the_jobs_of_a_killed_worker_are_taken_over_even_when_their_twins_
     assert child.stdout is not None
     for _ in NAMES:
         assert await child.stdout.readline() == b"begun\n"
-    child.kill()
-    await child.wait()
+    try:
+        yield child
+    finally:
+        with suppress(ProcessLookupError):
+            child.kill()
+        await child.wait()
+
+
+async def _workers(bench: Bench) -> bool:
+    return bool(await bench.value("SELECT count(*) FROM procrastinate_workers"))
+
+
+async def test_the_jobs_of_a_killed_worker_are_taken_over_even_when_their_twins_wait(
+    bench: Bench, database_url: str
+) -> None:
+    """The killed one holds a free job, a lane whose next job waits already, and a tick of a schedule."""
+    async with hanging(bench, database_url) as child:
+        child.kill()
+        await child.wait()
     async with bench.database.unit() as session:
         assert await bench.jobs.defer(session, "node", lock="node:1", once="node:1", what="twin")
         await bench.jobs.defer(session, "node", lock="node:1", what="behind it")
@@ -329,7 +341,50 @@ async def test_the_jobs_of_a_killed_worker_are_taken_over_even_when_their_twins_
     await until(all_done, "nothing to be left behind")
 
 
-def test_a_dead_workers_jobs_run_again_within_half_a_minute_by_default() -> None:
+async def test_a_killed_worker_is_known_to_be_dead_long_before_its_heart_is_late(
+    bench: Bench, database_url: str
+) -> None:
+    """A minute without a heartbeat counts as dead here, and the look for such comes round once an hour."""
+    patient = Jobs(database_url, Pace(bury=0.1, dead_after=60.0, look="0 * * * *"))
+    patient.add("free", bench.note)
+    async with hanging(bench, database_url) as child:
+        child.kill()
+        await child.wait()
+    await patient.open()
+    try:
+        async with working(patient):
+            await until(lambda: "free" in bench.done, "the dead worker's job")
+    finally:
+        await patient.close()
+
+
+async def test_nobody_takes_a_job_from_a_worker_that_lives(bench: Bench, database_url: str) -> None:
+    eager = Jobs(database_url, Pace(bury=0.02))
+    eager.add("free", bench.note)
+    await eager.open()
+    try:
+        async with hanging(bench, database_url), working(eager):
+            assert not await eager._workers.bury()
+            assert await bench.value("SELECT count(*) FROM procrastinate_jobs WHERE status = 'doing'") == len(NAMES)
+            assert bench.done == []
+    finally:
+        await eager.close()
+
+
+async def test_a_worker_whose_proof_of_life_is_lost_ends_and_says_so(bench: Bench) -> None:
+    with pytest.raises(Unreachable):
+        await _work_until_the_proof_of_life_is_lost(bench)
+
+
+async def _work_until_the_proof_of_life_is_lost(bench: Bench) -> None:
+    async with working(bench.jobs):
+        await until(lambda: _workers(bench), "the worker to begin")
+        await bench.value(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2"
+        )
+
+
+def test_a_hanging_workers_jobs_run_again_within_half_a_minute_by_default() -> None:
     pace = Pace()
     assert pace.dead_after >= 4 * pace.heartbeat
     *minutes, seconds = pace.look.split()

@@ -19,6 +19,7 @@ import procrastinate
 import psycopg
 from procrastinate import exceptions as engine_errors
 from procrastinate.jobs import Job, Status
+from procrastinate.manager import JobManager
 from procrastinate.schema import SchemaManager
 from psycopg_pool import PoolTimeout
 from sqlalchemy import text
@@ -27,6 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ferryman.kit import log
 from ferryman.kit.errors import FerrymanError, Unreachable
+from ferryman.kit.life import Life
 
 _log = log.get("jobs")
 
@@ -64,13 +66,15 @@ _DEFER = text("SELECT defer_job(:queue, :task, :priority, :lock, :once, CAST(:ar
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds between a worker's heartbeats, seconds without one until it counts as dead, how often that is looked for
-    (cron with seconds last), and seconds that a stopping worker waits for what it has begun.
+    """Seconds between two looks for workers that have died, and seconds that a stopping worker waits for what it has
+    begun. A worker that hangs and lives on is known by its heartbeat: `heartbeat` seconds between two of them,
+    `dead_after` without one, `look` (cron with seconds last) how often that is looked for.
 
-    By default the jobs of a killed worker run again at most 26 s later. One that was only slow runs twice, which
-    every job must bear anyway.
+    By default the jobs of a killed worker run again a second or two later, of one that hangs at most 26 s. One that was
+    only slow runs twice, which every job must bear anyway.
     """
 
+    bury: float = 1.0
     heartbeat: float = 3.0
     dead_after: float = 15.0
     look: str = "* * * * * */10"
@@ -99,6 +103,44 @@ GROUP BY lane ORDER BY lane
 """
 
 
+# A worker is put down and its lock taken in one statement, so nobody sees one without the other. The first number only
+# keeps these locks apart from others ("FERR").
+_LIFE = 0x46455252
+_BORN = """
+SELECT worker_id, pg_advisory_lock(%s, worker_id::integer) FROM procrastinate_register_worker_v1()
+"""
+_ENDED = "SELECT pg_advisory_unlock(%s, %s::integer)"
+_BURY = """
+DELETE FROM procrastinate_workers AS worker
+WHERE NOT EXISTS (
+    SELECT FROM pg_locks
+    WHERE locktype = 'advisory' AND classid = %s::oid AND objid = worker.id::oid AND objsubid = 2 AND granted
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+)
+RETURNING worker.id
+"""
+
+
+class _Living(JobManager):
+    """The engine's book of workers, in which each holds a lock for as long as its process lives."""
+
+    def __init__(self, connector: procrastinate.PsycopgConnector, life: Life) -> None:
+        super().__init__(connector)
+        self._life = life
+
+    async def register_worker(self) -> int:
+        ((worker_id, _),) = await self._life.ask(_BORN, _LIFE)
+        return int(worker_id)
+
+    async def unregister_worker(self, worker_id: int) -> None:
+        await super().unregister_worker(worker_id)
+        await self._life.ask(_ENDED, _LIFE, worker_id)
+
+    async def bury(self) -> bool:
+        """Strike out all who have died; whether there were any."""
+        return bool(await self._life.ask(_BURY, _LIFE))
+
+
 class Jobs:
     """Register work with `add` and `every`, defer it with `defer`, run it with `run`."""
 
@@ -110,7 +152,10 @@ class Jobs:
         self._lanes: set[str] = set()
         self._looks: dict[str, float] = {}
         self._busy = 0
+        self._life = Life(database_url)
+        self._workers = _Living(self._connector, self._life)
         self._app = procrastinate.App(connector=self._connector, worker_defaults={"delete_jobs": "successful"})
+        self._app.job_manager = self._workers
         # Without a lock of its own: held by a killed worker, it would keep every other lock from being freed.
         self.every("take_over", self._pace.look, self._take_over_dead_workers_jobs, alone=False)
 
@@ -182,6 +227,7 @@ class Jobs:
         await self._app.open_async()
 
     async def close(self) -> None:
+        await self._life.end()
         await self._app.close_async()
 
     async def run(self, *, concurrency: int, stopping: asyncio.Event) -> None:
@@ -190,15 +236,17 @@ class Jobs:
         `concurrency` is how many jobs of one lane run at a time. Raises Unreachable when the database goes away.
         """
         workers = [asyncio.create_task(self._work(lane, concurrency), name=lane) for lane in sorted(self._lanes)]
+        burying = asyncio.create_task(self._bury_the_dead())
         stop = asyncio.create_task(stopping.wait())
         try:
-            await asyncio.wait({*workers, stop}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({*workers, burying, stop}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             stop.cancel()
             for worker in workers:
                 worker.cancel()
             await self._have_ended(workers)
-            ended = await asyncio.gather(*workers, return_exceptions=True)
+            burying.cancel()
+            ended = await asyncio.gather(*workers, burying, return_exceptions=True)
         for error in ended:
             if isinstance(error, (engine_errors.ProcrastinateException, psycopg.Error, PoolTimeout)):
                 raise Unreachable("The job queue's database does not answer.") from error
@@ -246,6 +294,13 @@ class Jobs:
         waiting = await self._app.job_manager.list_jobs_async(status="todo")
         now = datetime.now(UTC)
         return any(job.scheduled_at is None or job.scheduled_at <= now for job in waiting)
+
+    async def _bury_the_dead(self) -> None:
+        """For as long as this process works: whoever has died leaves the book, and their jobs run again."""
+        while True:
+            if await self._workers.bury():
+                await self._take_over_dead_workers_jobs()
+            await asyncio.sleep(self._pace.bury)
 
     async def _take_over_dead_workers_jobs(self) -> None:
         for job in await self._app.job_manager.get_stalled_jobs(seconds_since_heartbeat=self._pace.dead_after):

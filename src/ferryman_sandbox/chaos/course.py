@@ -30,8 +30,8 @@ from ferryman_sandbox.world.product import installed_command, stop_databases
 from ferryman_sandbox.world.recipe import surroundings
 
 AT_ONCE = 10
-# A dead worker's jobs run again at most 26 s later, a notice that was being sent when it died at most 75 s later, and
-# of money whose webhook never came the product hears when it asks by itself, at most 5 minutes later.
+# A notice that was being sent when its worker died is sent again at most 75 s later, and of money whose webhook never
+# came the product hears when it asks by itself, at most 5 minutes later.
 REST_SECONDS = 420.0
 LOOK_SECONDS = 0.5
 ENCORE_SECONDS = 5.0
