@@ -78,8 +78,10 @@ class Person:
             self.paid.append(await self.counters[errand.way].buy(self, errand))
             return
         way = self.ways[errand.way]
-        if errand.manner == "forgets":
-            await self.order(way, hasty=False)
+        if errand.manner in ("forgets", "cancels"):
+            _, unwanted = await self.order(way, hasty=False)
+            if errand.manner == "cancels":
+                await self._press_once(await self.chat(), f"v1:cancel:{unwanted}")
         if errand.manner == "declined":
             page, order = await self.order(way, hasty=False)
             await self._at_the_page(partial(way.decline, page), page)

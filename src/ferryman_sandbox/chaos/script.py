@@ -35,8 +35,8 @@ STEPS: Mapping[str, str] = {
 APART = ("web", "bot", "worker")
 
 # How people pay, and how many of twenty do so. `declined` is refused by the bank first, `forgets` leaves a first order
-# unpaid, `hasty` presses twice, `asks` wants to know whether the money has come.
-MANNERS = {"plain": 11, "hasty": 3, "asks": 3, "declined": 2, "forgets": 1}
+# unpaid, `cancels` calls it off, `hasty` presses twice, `asks` wants to know whether the money has come.
+MANNERS = {"plain": 10, "hasty": 3, "asks": 3, "declined": 2, "forgets": 1, "cancels": 1}
 MOST_ERRANDS = 4
 # Everything that befalls, befalls before so much of all purchases is paid: the rest is for what is still outstanding.
 STORMY_SHARE = 0.85

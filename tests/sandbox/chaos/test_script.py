@@ -36,7 +36,7 @@ def test_every_way_of_paying_is_used_as_often_as_any_other() -> None:
 
 def test_people_are_clumsy_in_every_manner() -> None:
     manners = {errand.manner for errands in script(500).people for errand in errands}
-    assert manners == {"plain", "hasty", "asks", "declined", "forgets"}
+    assert manners == {"plain", "hasty", "asks", "declined", "forgets", "cancels"}
 
 
 @pytest.mark.parametrize("purchases", [20, 500])
