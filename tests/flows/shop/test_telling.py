@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from ferryman.flows.announcing import announce
-from ferryman.flows.shop import staff, telling
+from ferryman.flows.shop import overview, staff, telling
 from ferryman.flows.tools import Tools
 from ferryman.kit.errors import AccessDenied, Busy, Refused, Unreachable
 from ferryman.messaging import notice
@@ -199,8 +199,10 @@ async def test_what_waits_behind_one_that_has_perhaps_arrived_does_not_wait_with
     await later(tools, clock, 60)
     await later(tools, clock, 1)
     assert await notices(tools) == ["queued", "sent"]
+    assert (await overview.look(tools))["numbers"]["notices_in_doubt"] == 1
     await later(tools, clock, 600)
     assert await notices(tools) == ["sent", "sent"]
+    assert (await overview.look(tools))["numbers"]["notices_in_doubt"] == 0
     assert "two" in outbox.sent[0].text
     assert "one" in outbox.sent[1].text
 

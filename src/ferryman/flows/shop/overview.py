@@ -25,7 +25,8 @@ SELECT
   (SELECT count(*) FROM payments WHERE state = 'review') AS in_review,
   (SELECT count(*) FROM payments WHERE refunded > 0) AS refunded,
   (SELECT count(*) FROM bank_findings WHERE resolved_at IS NULL) AS bank_findings,
-  (SELECT count(*) FROM webhook_events WHERE verdict = 'money_without_order') AS money_without_order
+  (SELECT count(*) FROM webhook_events WHERE verdict = 'money_without_order') AS money_without_order,
+  (SELECT count(*) FROM notices WHERE state = 'queued' AND unsure >= 2) AS notices_in_doubt
 """
 LISTS = {
     "orders": """
