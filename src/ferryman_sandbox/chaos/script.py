@@ -165,7 +165,7 @@ def _fault(dice: random.Random, sky: Sky, after: int) -> Gust:
         elif body["status"] == 429:
             body["headers"] = {"Retry-After": "1"}
     if sky.place == "telegram" and mode in DOUBTFUL:
-        # A message that twice got no answer is not sent a third time: once is enough of a test.
+        # A message that twice got no answer waits for five minutes: once is enough of a test.
         body["times"] = 1
     if mode in ("hang", "hang_after", "delay"):
         body["seconds"] = round(dice.uniform(0.5, 4.0), 1)

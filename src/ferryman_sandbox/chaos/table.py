@@ -81,7 +81,7 @@ def lines(outcome: Outcome) -> list[str]:
     told += [_line(f"⏱  seconds of {name}", round(spent, 1)) for name, spent in outcome.seconds.items()]
     told += [_line(f"🔑 paid to first key, ms: {name}", value) for name, value in outcome.paid_to_key.items()]
     told += [_line("👯 messages that came twice", outcome.doubled_messages)]
-    told += [_line("🤷 messages given up after two doubtful tries", outcome.given_up)]
+    told += [_line("🤷 messages given up in doubt", outcome.given_up)]
     told += [_line("👯 writes to panels beyond one each", outcome.doubled_writes)]
     told += [_line(f"0️⃣  {name.replace('_', ' ')}", value) for name, value in _zeros(outcome).items()]
     told += [f"❌ {sentence}" for sentence in [*outcome.wrong, *outcome.lies]]

@@ -48,7 +48,7 @@ SPOILT: dict[str, Spoiling] = {
     "a key is not served": _client(loaded=False),
     "there are two links": lambda books: books.links[1].append("http://127.0.0.1:1/s/other"),
     "somebody was told nothing": lambda books: books.chats[1]["messages"].clear(),
-    "somebody was told too often": lambda books: books.chats[1].update(messages=books.chats[1]["messages"] * 3),
+    "somebody was told too often": lambda books: books.chats[1].update(messages=books.chats[1]["messages"] * 4),
 }
 
 

@@ -69,12 +69,12 @@ def test_silence_about_a_payment_or_a_key_is_found() -> None:
     assert words.untold(person(1), chat()) == []
 
 
-def test_one_copy_of_a_message_is_counted_and_a_second_copy_is_wrong() -> None:
+def test_copies_of_a_message_are_counted_and_a_third_one_is_wrong() -> None:
     buyer, copies = person(1, "abcdef"), [receipt("abcdef"), key()]
     assert words.duplicates(buyer, chat(*copies)) == (0, [])
-    assert words.duplicates(buyer, chat(*copies * 2)) == (2, [])
-    count, wrong = words.duplicates(buyer, chat(*copies * 3))
-    assert (count, len(wrong)) == (4, 2)
+    assert words.duplicates(buyer, chat(*copies * 3)) == (4, [])
+    count, wrong = words.duplicates(buyer, chat(*copies * 4))
+    assert (count, len(wrong)) == (6, 2)
 
 
 def test_a_gift_code_that_was_accepted_is_heard_of() -> None:
