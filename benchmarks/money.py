@@ -10,6 +10,8 @@ import statistics
 import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 
@@ -22,6 +24,7 @@ from ferryman_sandbox.world.product import installed_command
 
 IDLE_SECONDS = 10.0
 LOOKS = 5
+LONGEST_SECONDS = 600.0
 COMMITS = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"
 KEPT = "SELECT count(*) FROM webhook_events WHERE processed_at IS NULL"
 GRANTED = "SELECT count(*) FROM grants WHERE created_at > now() - interval '1 hour'"
@@ -107,35 +110,60 @@ async def _workers(yard: Yard, count: int) -> AsyncIterator[None]:
 
 
 async def _commits(yard: Yard, count: int) -> float:
-    """Transactions a purchase from the payment to the last key and the last message, an idle shop's own aside."""
+    """Transactions a purchase from the payment to the last key and the last message; what an idle shop commits in the
+    same time, and what we ask meanwhile, aside."""
     till = await _prepared(yard, count)
-    async with yard.product("run"):
+    async with yard.product("run"), await psycopg.AsyncConnection.connect(yard.database_url, autocommit=True) as eye:
         await asyncio.sleep(IDLE_SECONDS)
-        idle = await _committed(yard, asyncio.sleep(IDLE_SECONDS)) / IDLE_SECONDS
-        began = time.monotonic()
-        spent = await _committed(yard, _bought(yard, till))
-        return round((spent - idle * (time.monotonic() - began)) / count, 1)
+        idle = await _committed(eye, _asleep())
+        spent = await _committed(eye, _bought(eye, till))
+        return round((spent.commits - idle.commits * spent.seconds / idle.seconds) / count, 1)
 
 
-async def _bought(yard: Yard, till: Till) -> None:
-    """One after the other, each to its end."""
-    granted = yard.rows(GRANTED)[0][0]
-    for number, payment in enumerate(till.ready, start=1):
-        await till.pay(payment)
-        await yard.until(GRANTED, granted + number, "grants", pause=0.1)
-        await yard.until(LEFT, 0, "left to be done", pause=0.1)
+@dataclass(frozen=True)
+class _Window:
+    commits: int
+    seconds: float
 
 
-async def _committed(yard: Yard, what: Awaitable[None]) -> int:
-    before = await _counted(yard)
-    await what
-    return await _counted(yard) - before
+async def _committed(eye: psycopg.AsyncConnection[Any], what: Awaitable[int]) -> _Window:
+    """What others commit while it lasts; it answers how often we asked the database ourselves."""
+    before, began = await _counted(eye), time.monotonic()
+    asked = await what
+    commits, ended = await _counted(eye), time.monotonic()
+    # The first of the two counts falls into the window as well.
+    return _Window(commits - before - asked - 1, ended - began)
 
 
-async def _counted(yard: Yard) -> int:
+async def _asleep() -> int:
+    await asyncio.sleep(IDLE_SECONDS)
+    return 0
+
+
+async def _bought(eye: psycopg.AsyncConnection[Any], till: Till) -> int:
+    """One after the other, each to its end; answers how often we asked."""
+    granted, asked = await _asked(eye, GRANTED), 1
+    async with asyncio.timeout(LONGEST_SECONDS):
+        for number, payment in enumerate(till.ready, start=1):
+            await till.pay(payment)
+            for query, wanted in ((GRANTED, granted + number), (LEFT, 0)):
+                while await _asked(eye, query) != wanted:
+                    asked += 1
+                    await asyncio.sleep(0.1)
+                asked += 1
+    return asked
+
+
+async def _counted(eye: psycopg.AsyncConnection[Any]) -> int:
     """A backend tells what it has committed when it comes to rest, at most a second later."""
     await asyncio.sleep(1.5)
-    return int(yard.rows(COMMITS)[0][0])
+    return await _asked(eye, COMMITS)
+
+
+async def _asked(eye: psycopg.AsyncConnection[Any], query: str) -> int:
+    row = await (await eye.execute(query.encode())).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 async def _overview(yard: Yard) -> float:
