@@ -45,7 +45,7 @@ async def test_a_full_refund_ends_what_it_paid_for_and_leaves_the_books_at_zero(
     assert (await one.notices())[-1] == "money_back"
     assert await shop.rows("SELECT * FROM money_without_key") == []
     async with shop.tools.db.unit() as session:
-        assert (await overview.numbers(session))["money_without_key"] == 0
+        assert (await overview.numbers(session, {}))["money_without_key"] == 0
 
 
 async def test_what_is_shown_is_what_is_done(shop: Town) -> None:

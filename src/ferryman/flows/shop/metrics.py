@@ -21,8 +21,9 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 KEPT_SECONDS = 5.0
 
 SHOP = """
-SELECT (SELECT count(*) FROM money_without_key) AS stuck,
-       (SELECT coalesce(extract(epoch FROM now() - min(succeeded_at)), 0) FROM money_without_key) AS oldest,
+WITH without_key AS MATERIALIZED (SELECT succeeded_at FROM money_without_key)
+SELECT (SELECT count(*) FROM without_key) AS stuck,
+       (SELECT coalesce(extract(epoch FROM now() - min(succeeded_at)), 0) FROM without_key) AS oldest,
        (SELECT count(*) FROM key_without_money) AS unexplained,
        (SELECT count(*) FROM payments WHERE state = 'review') AS review,
        (SELECT count(*) FROM bank_findings WHERE resolved_at IS NULL) AS findings,
