@@ -2,7 +2,7 @@
 
 A code's limits hold under its row lock, so that any number of customers may press at the same moment. A use that was
 released is honoured when its order is paid after all, for the price stands on the order; unless the customer has used
-the code up with other orders meanwhile (`overdrawn`).
+the code up with other orders meanwhile (`overdrawn`), or had cancelled it and others hold the last use (`taken_since`).
 """
 
 from collections.abc import Sequence
@@ -58,13 +58,8 @@ async def allowed(session: AsyncSession, discount: Discount, customer_id: int, n
     unpaid = (DiscountUse.state != UseState.CONSUMED, DiscountUse.reserved_at > now - UNPAID_WITHIN)
     if await _count(session, *mine, *unpaid) >= MOST_UNPAID:
         raise PromoRefused("unpaid")
-    if discount.most:
-        # What the customer themselves holds makes way: it is the same person, choosing again.
-        others = DiscountUse.state.in_(_COUNTS) & (
-            (DiscountUse.customer_id != customer_id) | (DiscountUse.state == UseState.CONSUMED)
-        )
-        if await _count(session, DiscountUse.discount_id == discount.id, others) >= discount.most:
-            raise PromoRefused("used-up")
+    if 0 < discount.most <= await _not_free(session, discount, customer_id):
+        raise PromoRefused("used-up")
 
 
 async def reserve(
@@ -129,6 +124,20 @@ async def overdrawn(session: AsyncSession, order_id: int) -> bool:
     return await session.scalar(found.limit(1)) is not None
 
 
+async def taken_since(session: AsyncSession, order_id: int) -> bool:
+    """Whether all uses of a code that this cancelled order has let go of belong to others by now.
+
+    Holds the code's row: of several that come back at one moment, as many as there are uses left may have it.
+    """
+    mine = (DiscountUse.order_id == order_id, DiscountUse.state == UseState.RELEASED)
+    counted = select(Discount, DiscountUse.customer_id).join(DiscountUse, DiscountUse.discount_id == Discount.id)
+    locked = counted.where(*mine, Discount.most > 0).order_by(Discount.id).with_for_update(of=Discount, key_share=True)
+    for code, customer_id in (await session.execute(locked)).all():
+        if await _not_free(session, code, customer_id) >= code.most:
+            return True
+    return False
+
+
 async def release(session: AsyncSession, now: datetime) -> int:
     """Let go of what nobody has paid for within a day; answers how many."""
     old = (DiscountUse.state == UseState.RESERVED, DiscountUse.at <= now - RELEASED_AFTER)
@@ -173,3 +182,9 @@ async def _let_go(session: AsyncSession, discount_id: int, customer_id: int, now
 
 async def _count(session: AsyncSession, *which: object) -> int:
     return int(await session.scalar(select(func.count()).select_from(DiscountUse).where(*which)) or 0)  # type: ignore[arg-type]
+
+
+async def _not_free(session: AsyncSession, discount: Discount, customer_id: int) -> int:
+    """Uses that they cannot have. What they hold themselves makes way: it is the same person, choosing again."""
+    others = (DiscountUse.customer_id != customer_id) | (DiscountUse.state == UseState.CONSUMED)
+    return await _count(session, DiscountUse.discount_id == discount.id, DiscountUse.state.in_(_COUNTS), others)

@@ -165,7 +165,7 @@ class PartCredited(Notice):
 
 @dataclass(frozen=True)
 class CancelledOrderCredited(Notice):
-    """An order was paid that its customer had cancelled, before they bought something else; it is on their balance."""
+    """An order was paid that its customer had cancelled, and that stands no more; it is on their balance."""
 
     weighty: ClassVar[bool] = True
 

@@ -1,7 +1,8 @@
 """Money for what is not wanted any more: it is never lost, and goes to the customer's balance instead of being granted.
 
 A code that has been used up with other orders; a renewal of a period that another try has renewed, or of a plan that
-the subscription is none to any more; an order that its customer cancelled, before they bought something else.
+the subscription is none to any more; an order that its customer cancelled, before they bought something else, or others
+took the last of its code.
 """
 
 from sqlalchemy import select
@@ -9,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ferryman.billing import renewals
 from ferryman.billing.order import Order, OrderKind, OrderState, Payment
+from ferryman.catalog import using
 from ferryman.flows.orders import pricing
 from ferryman.subscriptions.subscription import Subscription
 
@@ -21,7 +23,9 @@ async def unwanted(session: AsyncSession, payment: Payment) -> bool:
         return False
     if order.kind == OrderKind.RENEWAL:
         return await _renewed_otherwise(session, payment)
-    if order.state == OrderState.CANCELLED and await _bought_since(session, order):
+    if order.state == OrderState.CANCELLED and (
+        await _bought_since(session, order) or await using.taken_since(session, order.id)
+    ):
         return True
     return await pricing.overdrawn(session, order)
 

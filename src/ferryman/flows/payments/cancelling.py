@@ -4,7 +4,7 @@ cancel    the order is closed in one transaction; then the providers are asked, 
           can be called off over there is called off; everything else runs out of time by itself
 
 Money that comes for it all the same is not lost. It buys what was ordered, for the customer may have pressed the wrong
-button; unless they have bought something else since: then it goes to their balance.
+button; unless they have bought something else since, or others have the code: then it goes to their balance.
 """
 
 from sqlalchemy import select

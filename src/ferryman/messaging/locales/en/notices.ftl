@@ -67,7 +67,7 @@ notice-part-credited =
 notice-cancelled-order-credited =
     💼 <b>A payment came for an order that you had cancelled</b>
 
-    You have bought something else since, so { $amount } are on your balance; nothing is lost.
+    Since then you have bought something else, or others have used up its promo code. So { $amount } are on your balance; nothing is lost.
 
     🧾 Order <code>{ $order_ref }</code>
 notice-payment-of-barred-credited =
