@@ -61,11 +61,16 @@ async def must_be_wanted(session: AsyncSession, payment: Payment) -> None:
 
 
 async def _wanted(session: AsyncSession, one: Charge, agreement: Agreement) -> bool:
-    """Whether it may still be sent: it was switched off since, the customer was blocked, or the end is another."""
+    """Whether it may still be sent: it was switched off since, the customer was blocked, or the end is another.
+
+    Switched off and on again, less may have been agreed to than it was written down for.
+    """
+    payment = await session.get_one(Payment, one.payment_id)
     customer = await session.get_one(Customer, agreement.customer_id)
     subscription = await session.get_one(Subscription, agreement.subscription_id)
     runs = subscription.disabled_at is None and subscription.frozen_at is None
-    return agreement.active and not customer.banned and runs and subscription.ends_at == one.period_end
+    agreed = agreement.active and payment.minor <= agreement.minor
+    return agreed and not customer.banned and runs and subscription.ends_at == one.period_end
 
 
 async def _looked_for(
