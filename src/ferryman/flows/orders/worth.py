@@ -97,12 +97,15 @@ async def in_doubt(session: AsyncSession, subscription_id: int) -> bool:
 
 
 def unpaid() -> ColumnElement[int]:
-    """Minor units of a payment that nobody paid: for a statement that selects from Payment."""
+    """Minor units of a payment that nobody paid: for a statement that selects from Payment.
+
+    Of what was short then, what has come since is paid; and nobody has paid less than nothing.
+    """
     return (
-        select(_sum(LedgerEntry.minor))
+        select(func.greatest(_sum(LedgerEntry.minor), 0))
         .join(LedgerTransaction, LedgerTransaction.id == LedgerEntry.transaction_id)
         .where(LedgerTransaction.source == func.concat("payment:", Payment.ref))
-        .where(LedgerEntry.account.in_(UNPAID), LedgerEntry.minor > 0)
+        .where(LedgerEntry.account.in_(UNPAID), LedgerEntry.currency == Payment.currency)
         .correlate(Payment)
         .scalar_subquery()
     )
