@@ -68,6 +68,7 @@ async def built(
         hook_secret=hook_secret(settings),
         sender=sender,
     )
+    log.redactor.also_hide(tools.hook_key(name) for name in tools.providers)
     register(tools)
     await jobs.open()
     try:
