@@ -22,12 +22,13 @@ from ferryman.flows.keys import placing
 from ferryman.flows.orders import pricing, reporting, upgrading
 from ferryman.flows.orders.opening import connected, request_of
 from ferryman.flows.payments import belated
-from ferryman.flows.refunds import giving_back, winning_back
+from ferryman.flows.refunds import giving_back, weighing, winning_back
 from ferryman.flows.renewals import agreeing, charging
 from ferryman.flows.tools import Tools
 from ferryman.kit import log
 from ferryman.kit.db import LOCK
 from ferryman.kit.errors import Busy, Refused
+from ferryman.kit.money import Money
 from ferryman.kit.steps import Step, reached
 from ferryman.people.customer import Customer
 from ferryman.subscriptions import granting
@@ -172,10 +173,18 @@ async def _take_back(tools: Tools, session: AsyncSession, settled: Settled, fact
     """What has gone back of a success, also when both are news at once."""
     if settled.payment.state != Attempt.SUCCEEDED:
         return
-    now = tools.clock.now()
-    for total, chargeback in ((fact.refunded, False), (fact.charged_back, True)):
+    payment, now = settled.payment, tools.clock.now()
+    refunded = fact.refunded if fact.came is None else await _less_came(session, payment, fact.came)
+    for total, chargeback in ((refunded, False), (fact.charged_back, True)):
         if total is not None and total.minor:
-            await giving_back.taken_back(tools, session, settled.payment, total, chargeback=chargeback, now=now)
+            await giving_back.taken_back(tools, session, payment, total, chargeback=chargeback, now=now)
+
+
+async def _less_came(session: AsyncSession, payment: Payment, came: Money) -> Money | None:
+    """What the payer got back of a payment that was too small, once somebody had decided about it: less is there."""
+    if "decided" not in payment.details or came.currency != payment.currency:
+        return None
+    return Money(max(await weighing.came(session, payment) - came.minor, 0), came.currency)
 
 
 async def _less_charged_back(session: AsyncSession, payment: Payment, fact: Fact) -> int | None:

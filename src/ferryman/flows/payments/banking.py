@@ -121,6 +121,10 @@ async def _hold_beside(
 ) -> None:
     done.seen.add(fact.external_id)
     if fact.state is not PaymentState.SUCCEEDED:
+        ours = books.get(fact.external_id)
+        if fact.state is PaymentState.SHORT and ours is not None and "decided" in ours.details:
+            # Nobody asks about it any more, and there may be more or less of it than there was then.
+            done.recovered += await applying.apply_fact(tools, provider, fact) in RECOVERED
         return
     done.theirs += 1
     tried_out = fact.ref is not None and fact.ref.startswith(settling.TRIAL)
