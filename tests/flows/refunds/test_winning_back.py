@@ -1,6 +1,7 @@
 """A chargeback that is won: money, books and access as before it, once, whatever is told how often in which order."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -11,7 +12,7 @@ import pytest
 from ferryman.billing.provider import Fact, PaymentProvider, PaymentState
 from ferryman.flows.orders import worth
 from ferryman.flows.orders.opening import collecting
-from ferryman.flows.payments import applying, banking, bookkeeping
+from ferryman.flows.payments import applying, banking, bookkeeping, buying
 from ferryman.flows.refunds import weighing
 from ferryman.kit.errors import Busy
 from ferryman.kit.money import Money
@@ -225,3 +226,31 @@ def _answering(fact: Fact) -> Any:
         return fact
 
     return look_up
+
+
+async def test_disputed_anew_after_a_change_of_plan_what_the_win_had_added_goes_again(case: Case) -> None:
+    """However often: a bank may lose and dispute once more, and nobody keeps a month for it."""
+    first = await _buys(case, "standard")
+    await _buys(case, "standard")
+    await case.later(days=1)
+    dispute = await case.disputes(first)
+    await case.shop.rows(
+        """UPDATE prices SET minor = 3 * minor FROM terms t JOIN plans p ON p.id = t.plan_id
+           WHERE t.id = prices.term_id AND p.code = 'unlimited' RETURNING prices.minor"""
+    )
+    await _buys(case, "unlimited", upgrade_of=await case.shop.value("SELECT ref FROM subscriptions"))
+    bought = await case.left()
+    for _ in range(2):
+        await case.decides(dispute, "win")
+        assert await case.left() == bought + 29 * DAY
+        dispute = await case.disputes(first)
+        assert await case.left() == bought
+    assert await balances(case.shop) == 0
+
+
+async def _buys(case: Case, plan: str, **more: Any) -> str:
+    till = case.till
+    wish = buying.Wish(case.customer.id, await case.shop.term(plan), till.name, secrets.token_hex(8), **more)
+    session = await till.pay(await buying.begin(case.shop.tools, wish))
+    await case.hears(1)
+    return session

@@ -90,6 +90,9 @@ async def book(tools: Tools, session: AsyncSession, payment: Payment, one: Refun
     """
     case = await weighing.case(tools, session, payment)
     goes = case.goes(Takes(one.takes), one.minor)
+    if one.origin == Origin.CHARGEBACK:
+        # Disputed anew: what came again with the last win goes again, though it is no part of the plan it was added to.
+        goes = Share(goes.seconds + case.regained.seconds, goes.bytes + case.regained.bytes)
     await _post(session, case, one)
     one.finish(State.SUCCEEDED, now)
     one.taken_seconds, one.taken_bytes = goes.seconds, goes.bytes

@@ -23,13 +23,15 @@ GIFT = "gift"
 @dataclass(frozen=True)
 class Holding:
     """`subscription` None: the payment bought nothing. `since`: when that was given in for another plan, of which
-    `lives` minor units of the payment are a part."""
+    `lives` minor units of the payment are a part; `regained` is what chargebacks that were won have added after that,
+    which is still there and no part of what was bought."""
 
     subscription: Subscription | None = None
     bought: Bought = BOUGHT_NOTHING
     unused: Share = NOTHING
     lives: int = 0
     since: datetime | None = None
+    regained: Share = NOTHING
 
 
 @dataclass(frozen=True)
@@ -74,9 +76,31 @@ async def of_payment(session: AsyncSession, payment: Payment, now: datetime) -> 
     given = await _given_later(session, added[at].grant)
     later = _sum([given, *(_less(Share(one.seconds, one.bytes), one.taken()) for one in added[at + 1 :])])
     bought = stretch.bought(taken)
-    share = unused(stretch, bought, Standing(_left(subscription, now), later))
-    since = added[at].grant.created_at if at != mine else None
-    return Holding(subscription, bought, share, stretch.mine, since)
+    left = _left(subscription, now)
+    share = unused(stretch, bought, Standing(left, later))
+    if at == mine:
+        return Holding(subscription, bought, share, stretch.mine)
+    since = added[at].grant.created_at
+    won, there = await _won_since(session, added[mine], since), _less(_less(left, later), share)
+    regained = Share(max(min(won.seconds, there.seconds), 0), max(min(won.bytes, there.bytes), 0))
+    return Holding(subscription, bought, share, stretch.mine, since, regained)
+
+
+async def _won_since(session: AsyncSession, one: Added, since: datetime) -> Share:
+    """What chargebacks of its payment have added when they were won, less what they have taken, since then."""
+    refs = {each.ref for each in one.refunds}
+    told = select(KeyEvent.what, KeyEvent.detail).where(
+        KeyEvent.subscription_id == one.grant.subscription_id,
+        KeyEvent.at > since,
+        KeyEvent.what.in_(("chargeback_won", "charged_back")),
+    )
+    seconds = bytes_ = 0
+    for what, detail in await session.execute(told):
+        if detail.get("refund") in refs:
+            before, after = detail["traffic_bytes"]
+            seconds += detail["seconds"] if what == "chargeback_won" else -detail["seconds"]
+            bytes_ += after - before
+    return Share(seconds, bytes_)
 
 
 def _stretch(added: Sequence[Added], mine: int, at: int, subscription: Subscription) -> tuple[Stretch, Share]:

@@ -35,7 +35,7 @@ class Case:
     `source` is the ledger account that the payment came from, `paid` what came in minor units: less or more than
     its amount where staff accepted another sum. `credited`: it went to the balance and bought nothing.
     `subscription`, `bought` and `unused` are what it bought, None or nothing where it bought nothing; `lives` minor
-    units of it were carried over into an upgrade, `since` when. `owed` is the
+    units of it were carried over into an upgrade, `since` when, and `regained` came again after that. `owed` is the
     customer's balance in its currency, `keeps_percent` what the shop keeps of an unused part.
     """
 
@@ -52,6 +52,7 @@ class Case:
     unused: Share
     lives: int
     since: datetime | None
+    regained: Share
     gifts: list[gift.GiftCode]
     keeps_percent: int
 
@@ -162,6 +163,7 @@ async def case(tools: Tools, session: AsyncSession, payment: Payment) -> Case:
         unused=has.unused,
         lives=has.lives,
         since=has.since,
+        regained=has.regained,
         gifts=await gift.bought_with(session, payment.id),
         keeps_percent=tools.settings.refund_keeps_percent,
     )
