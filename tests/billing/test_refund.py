@@ -15,7 +15,7 @@ from tests.billing.books import NOW, Books
 
 
 def waiting(*amounts: int) -> list[Refund]:
-    return [Refund(id=number, minor=minor, state=State.SENT) for number, minor in enumerate(amounts)]
+    return [Refund(won_back=0, id=number, minor=minor, state=State.SENT) for number, minor in enumerate(amounts)]
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_never_more_than_the_provider_says_and_none_twice(amounts: list[int], gr
 
 
 def test_a_refund_is_asked_about_ever_less_often_but_never_no_more() -> None:
-    one = Refund(state=State.SENT, asked=0)
+    one = Refund(won_back=0, state=State.SENT, asked=0)
     now, pauses = datetime(2026, 3, 1, tzinfo=UTC), []
     for _ in range(len(ASKING_LADDER) + 2):
         one.ask_later(now)
@@ -59,10 +59,10 @@ def test_a_refund_is_asked_about_ever_less_often_but_never_no_more() -> None:
 
 def test_sums_are_of_those_states_and_ways_alone() -> None:
     rows = [
-        Refund(minor=1, state=State.SUCCEEDED, through=Through.PROVIDER),
-        Refund(minor=10, state=State.SUCCEEDED, through=Through.BALANCE),
-        Refund(minor=100, state=State.FAILED, through=Through.PROVIDER),
-        Refund(minor=1000, state=State.SENT, through=Through.HAND),
+        Refund(won_back=0, minor=1, state=State.SUCCEEDED, through=Through.PROVIDER),
+        Refund(won_back=0, minor=10, state=State.SUCCEEDED, through=Through.BALANCE),
+        Refund(won_back=0, minor=100, state=State.FAILED, through=Through.PROVIDER),
+        Refund(won_back=0, minor=1000, state=State.SENT, through=Through.HAND),
     ]
     assert sum_of(rows, State.SUCCEEDED) == 11
     assert sum_of(rows, State.SUCCEEDED, *refund.OPEN, through=refund.AT_PROVIDER) == 1001
