@@ -17,6 +17,7 @@ from tests.fuzz.gate import opened
 
 # Every so many-th body goes through the application and into PostgreSQL, too.
 SAMPLE = 10
+MOST_A_SECOND = 10_000
 
 
 async def run(database_url: str, folder: Path, count: int, seed: int) -> None:
@@ -27,6 +28,8 @@ async def run(database_url: str, folder: Path, count: int, seed: int) -> None:
         data_dir=folder,
         secret_keys=[Fernet.generate_key().decode()],
         hook_secret="hook-secret-of-the-fuzz",
+        # All come from one address, and are to be read.
+        hooks_per_second=MOST_A_SECOND,
     )
     async with opened(settings, database_url) as gate:
         for provider in gate.providers:

@@ -26,6 +26,8 @@ HEADERS = (
     "x-odd", "host", "forwarded",
 )  # fmt: skip
 HEX = string.hexdigits[:16]
+# How many of the bodies that a provider signs in a header bear a signature that is right.
+SIGNED = 0.5
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,17 @@ class Sent:
 
 
 class Mutator:
-    """Draws from real webhooks of one provider. `ids` are what its own payments and ours are called."""
+    """Draws from real webhooks of one provider. `ids` are what its own payments and ours are called; `sign` makes the
+    headers of somebody who knows the secret, for without them no spoilt body is ever looked into."""
 
-    def __init__(self, dice: random.Random, real: Sequence[Sent], ids: Sequence[str]) -> None:
-        self._dice, self._real, self._ids = dice, real or [Sent(b"{}")], [*ids] or ["1"]
+    def __init__(
+        self,
+        dice: random.Random,
+        real: Sequence[Sent],
+        ids: Sequence[str],
+        sign: Callable[[bytes], Mapping[str, bytes]] | None = None,
+    ) -> None:
+        self._dice, self._real, self._ids, self._sign = dice, real or [Sent(b"{}")], [*ids] or ["1"], sign
         self._ways: list[tuple[int, Callable[[Sent], Sent]]] = [
             (4, self._of_tree),
             (2, self._of_form),
@@ -61,6 +70,8 @@ class Mutator:
             sent = dice.choices([way for _, way in self._ways], [weight for weight, _ in self._ways])[0](sent)
         if dice.random() < 0.01:
             sent = replace(sent, method=dice.choice(("GET", "PUT", "HEAD", "DELETE", "OPTIONS", "PATCH")))
+        if self._sign is not None and dice.random() < SIGNED:
+            sent = replace(sent, headers={**sent.headers, **self._sign(sent.body)})
         return sent
 
     def _of_tree(self, sent: Sent) -> Sent:

@@ -1,7 +1,10 @@
 """The real application with every provider set up, called without sockets; what it stands for must not move."""
 
+import hashlib
+import hmac
 import io
 import random
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -43,6 +46,21 @@ PLAN = {
     "terms": [{"days": 30, "prices": {"RUB": "199.00", "EUR": "1.99", "XTR": "150"}}],
 }
 PAYER = 1001
+
+
+def _by_stripe(body: bytes) -> dict[str, bytes]:
+    """Old signatures are refused for their age, so each is made anew."""
+    at = int(time.time())
+    proof = hmac.new(f"whsec_{KEY}".encode(), b"%d." % at + body, "sha256").hexdigest()
+    return {"stripe-signature": f"t={at},v1={proof}".encode()}
+
+
+def _by_crypto_pay(body: bytes) -> dict[str, bytes]:
+    token = hashlib.sha256(f"12345:AA{KEY}".encode()).digest()
+    return {"crypto-pay-api-signature": hmac.new(token, body, "sha256").hexdigest().encode()}
+
+
+SIGNED_IN_A_HEADER = {"stripe": _by_stripe, "cryptopay": _by_crypto_pay}
 GRANTS = "SELECT count(*) FROM grants"
 PAYMENTS = """
 SELECT p.id, p.ref, p.external_id, o.ref FROM payments p JOIN orders o ON o.id = p.order_id
@@ -66,7 +84,8 @@ class Gate:
         return list(self.ids)
 
     def mutator(self, provider: str, seed: int) -> Mutator:
-        return Mutator(random.Random(f"{seed}:{provider}"), self.real.get(provider, []), self.ids[provider])
+        dice = random.Random(f"{seed}:{provider}")
+        return Mutator(dice, self.real.get(provider, []), self.ids[provider], SIGNED_IN_A_HEADER.get(provider))
 
     async def ask(self, provider: str, sent: Sent) -> int:
         """The status that the real application answers, through all of its layers but the socket."""
