@@ -147,7 +147,7 @@ async def ask_later(session: AsyncSession, payment_id: int, now: datetime) -> No
         # By age, not by how often it was asked: a customer who keeps pressing "check" must not push the sweep away.
         steps = (payment.created_at + timedelta(seconds=step) for step in ASKING_LADDER)
         payment.asked += 1
-        payment.ask_at = next((at for at in steps if at > now), _much_later(payment, now))
+        payment.ask_at = next((at for at in steps if at > now), much_later(payment, now))
 
 
 async def ask_soon(session: AsyncSession, payment_id: int, at: datetime) -> None:
@@ -156,7 +156,7 @@ async def ask_soon(session: AsyncSession, payment_id: int, at: datetime) -> None
     await session.execute(update(Payment).where(*open_one).values(ask_at=at))
 
 
-def _much_later(payment: Payment, now: datetime) -> datetime | None:
+def much_later(payment: Payment, now: datetime) -> datetime | None:
     """Hourly, and after some days daily. A link that nobody paid never dies at some providers: after two weeks it is
     for their webhook and their list to tell of it, and it stays open here."""
     age = now - payment.created_at

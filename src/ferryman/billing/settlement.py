@@ -176,7 +176,7 @@ async def _short(session: AsyncSession, payment: Payment, fact: Fact, now: datet
         await shortage.hold(session, payment, fact.came, fact.details)
     which = "nothing of it is ours yet" if fact.came is None else f"{fact.came} is there"
     outcome = _review(payment, f"less came than {payment.amount}: {which}")
-    payment.ask_at = now + timedelta(seconds=checkout.ASKING_LADDER[-1])
+    payment.ask_at = checkout.much_later(payment, now)
     return outcome
 
 

@@ -11,7 +11,8 @@ import psycopg
 
 
 class Life:
-    """Opens on first use. What is asked raises psycopg.Error when the connection is lost: so are the locks then."""
+    """Opens on first use. When the connection is lost, and all locks with it, the next thing asked raises
+    psycopg.OperationalError; what is asked after that begins a new life."""
 
     def __init__(self, database_url: str) -> None:
         self._url = database_url
@@ -25,8 +26,13 @@ class Life:
                 self._connection = await psycopg.AsyncConnection.connect(self._url, autocommit=True)
                 # Who lives is no fact to keep through a crash of the database: all of them are dead then.
                 await self._connection.execute("SET synchronous_commit = off")
-            cursor = await self._connection.execute(query.encode(), values)
-            return list(await cursor.fetchall()) if cursor.description is not None else []
+            try:
+                cursor = await self._connection.execute(query.encode(), values)
+                return list(await cursor.fetchall()) if cursor.description is not None else []
+            except psycopg.OperationalError:
+                await self._connection.close()
+                self._connection = None
+                raise
 
     async def end(self) -> None:
         """Let go of everything; asking again begins a new life."""
