@@ -14,8 +14,7 @@ from ferryman_sandbox.chaos import Chaos
 from ferryman_sandbox.chaos.script import APART, STEPS
 from ferryman_sandbox.chaos.table import lines
 
-# One after the other, each with half of the machine: two at once would only wait for one another.
-pytestmark = [pytest.mark.kill, pytest.mark.xdist_group("chaos"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.kill, pytest.mark.timeout(900)]
 
 WAYS = 11
 # Three processes are killed at every step. One that is everything stands up slowly: a step of each part of it will do.
