@@ -70,6 +70,14 @@ class Change:
         await history.note(self.session, [line], self.now, self.cause.actor)
         self.noted.append((what, detail))
 
+    async def explain(self, what: str, because: str, ended_before: datetime) -> None:
+        """Write down why the subscription ends at another time than before, if it does."""
+        held, cause = self.subscription, self.cause
+        if held.ends_at != ended_before:
+            await adjusting.record(
+                self.session, held, what, because, ended_before, by=cause.actor, why=cause.why, now=self.now
+            )
+
     async def follow(self) -> None:
         """The panels must follow: a new revision, owed wherever its keys belong now."""
         self.subscription.revision += 1
@@ -104,11 +112,7 @@ async def changing(tools: Tools, which: str | int, cause: Cause) -> AsyncIterato
         change = Change(tools, session, held, cause, tools.clock.now())
         ended_before = held.ends_at
         yield change
-        if held.ends_at != ended_before:
-            what = change.noted[-1][0] if change.noted else "changed"
-            because = f"{held.ref}@{held.revision}"
-            await adjusting.record(
-                session, held, what, because, ended_before, by=cause.actor, why=cause.why, now=change.now
-            )
+        what = change.noted[-1][0] if change.noted else "changed"
+        await change.explain(what, f"{held.ref}@{held.revision}", ended_before)
     for what, detail in change.noted:
         _log.info("key_changed", what=what, subscription=held.id, actor=cause.actor, why=cause.why, **detail)

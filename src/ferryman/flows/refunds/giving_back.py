@@ -27,7 +27,6 @@ from ferryman.kit.money import Money
 from ferryman.messaging import money_back
 from ferryman.messaging.notice import Notice
 from ferryman.people.customer import Customer
-from ferryman.subscriptions import adjusting
 from ferryman.subscriptions.subscription import Subscription
 from ferryman.subscriptions.taking_back import NOTHING, Share, allowance_after
 
@@ -176,9 +175,7 @@ async def _take(
         traffic_bytes=[allowed, held.traffic_bytes],
         refund=one.ref,
     )
-    if held.ends_at != before:
-        because = f"refund:{one.ref}"
-        await adjusting.record(session, held, what, because, before, by=one.by, why=one.why, now=now)
+    await change.explain(what, f"refund:{one.ref}", before)
     if not ended:
         await change.follow()
         return money_back.SHORTER if held.ends_at != before else money_back.LESS

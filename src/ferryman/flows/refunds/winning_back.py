@@ -24,7 +24,6 @@ from ferryman.kit import log
 from ferryman.kit.money import Money
 from ferryman.messaging import money_back
 from ferryman.people.customer import Customer
-from ferryman.subscriptions import adjusting
 from ferryman.subscriptions.subscription import Subscription
 from ferryman.subscriptions.taking_back import NOTHING, Share
 
@@ -126,9 +125,7 @@ async def _give(
         traffic_bytes=[allowed, held.traffic_bytes],
         refund=one.ref,
     )
-    if held.ends_at != before:
-        because = f"refund:{one.ref}:{one.won_back}"
-        await adjusting.record(session, held, WHAT, because, before, by=one.by, why=cause.why, now=now)
+    await change.explain(WHAT, f"refund:{one.ref}:{one.won_back}", before)
     await change.follow()
     return money_back.LONGER if held.ends_at != before else money_back.MORE
 
