@@ -86,8 +86,17 @@ class Subscriber:
 
     async def goes_to(self, before_end: timedelta) -> None:
         """Time passes until so long before the end."""
+        await self._wait_until(before_end)
+        await self.comes_round()
+
+    async def stands_before_the_charge(self) -> None:
+        """Told of it, and nobody has looked since the charge is due."""
+        await self.is_warned()
+        await self._wait_until(timedelta(days=1))
+
+    async def _wait_until(self, before_end: timedelta) -> None:
         left = await self.ends_at() - self.tools.clock.now() - before_end
-        await self.later(seconds=left.total_seconds() + 1)
+        self.tools.clock.advance(seconds=left.total_seconds() + 1)  # type: ignore[attr-defined]
 
     async def is_warned(self) -> None:
         await self.goes_to(timedelta(days=3))

@@ -1,7 +1,6 @@
 """A renewal whose process ends at every transaction boundary: charged once, granted once, told, and nothing lost."""
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select
@@ -26,9 +25,7 @@ async def anna(tools: Tools) -> Subscriber:
     made = Subscriber(tools)
     await made.open()
     await made.buys()
-    await made.is_warned()
-    left = await made.ends_at() - tools.clock.now() - timedelta(days=1)
-    tools.clock.advance(seconds=left.total_seconds() + 1)  # type: ignore[attr-defined]
+    await made.stands_before_the_charge()
     return made
 
 

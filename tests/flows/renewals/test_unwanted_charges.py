@@ -1,7 +1,6 @@
 """A charge that was written down and is wanted no more: what was sent has its effect, and nothing is sent anew."""
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 
 import pytest
 
@@ -63,9 +62,7 @@ async def anna(tools: Tools) -> Subscriber:
     made = Subscriber(tools)
     await made.open()
     await made.buys()
-    await made.is_warned()
-    left = await made.ends_at() - tools.clock.now() - timedelta(days=1)
-    tools.clock.advance(seconds=left.total_seconds() + 1)  # type: ignore[attr-defined]
+    await made.stands_before_the_charge()
     return made
 
 
