@@ -60,7 +60,7 @@ check: $(READY)
 
 # Tests come last, so that the last lines are their summary.
 test: check
-	@echo "✅ tests"; $(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	@echo "✅ tests"; $(BIN)/pytest -n $(WORKERS) --dist load $(ARGS)
 
 format: $(READY)
 	@$(BIN)/ruff check --quiet --fix . || true
