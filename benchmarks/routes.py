@@ -7,13 +7,13 @@ of its own on a machine with two; rates are therefore what one core of the web p
 import asyncio
 import json
 import secrets
-import socket
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from benchmarks.report import Figures, quantile
 from benchmarks.yard import NotMeasured, Yard, python, running, serves
+from ferryman_sandbox.ports import HeldPort
 from ferryman_sandbox.world.recipe import hook_url
 
 BARE = Path(__file__).with_name("bare.py")
@@ -46,12 +46,10 @@ class _Bare:
     """The bare server on a free port, for as long as the block lasts."""
 
     def __init__(self, yard: Yard) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port = int(probe.getsockname()[1])
-        command = python(str(BARE), str(self._port), yard.database_url)
+        self._port = HeldPort()
+        command = python(str(BARE), str(self._port.number), yard.database_url)
         self._yard, self._process = yard, running(command, yard.environment, yard.folder)
-        self.url = f"http://127.0.0.1:{self._port}"
+        self.url = f"http://127.0.0.1:{self._port.number}"
 
     async def __aenter__(self) -> "_Bare":
         await serves(self._yard.http, f"{self.url}/readyz", self._process.__enter__())
@@ -59,6 +57,7 @@ class _Bare:
 
     async def __aexit__(self, *_: object) -> None:
         await asyncio.to_thread(self._process.__exit__, None, None, None)
+        self._port.let_go()
 
 
 async def _beside(name: str, seconds: float, ours: Call, beside: str, theirs: Call) -> Figures:

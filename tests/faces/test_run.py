@@ -20,7 +20,6 @@ import pytest
 from ferryman.flows.tools import Tools
 from tests.faces.conftest import toml
 from tests.faces.shell import Said, Shell
-from tests.faces.web.conftest import free_port
 from tests.support.chat import until
 from tests.support.shop import Town, opened
 
@@ -35,9 +34,9 @@ def data() -> Iterator[Path]:
 
 
 @pytest.fixture
-def own(shell: Shell, data: Path) -> Shell:
+def own(shell: Shell, data: Path, port: int) -> Shell:
     """A machine with nothing on it: no database address, no keys."""
-    variables = {**shell.variables, "FERRYMAN_DATA_DIR": str(data), "FERRYMAN_PORT": str(free_port())}
+    variables = {**shell.variables, "FERRYMAN_DATA_DIR": str(data), "FERRYMAN_PORT": str(port)}
     for name in ("DATABASE_URL", "FERRYMAN_SECRET_KEYS"):
         variables.pop(name)
     return replace(shell, variables=variables)

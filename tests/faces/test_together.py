@@ -13,7 +13,6 @@ from ferryman.faces import together
 from ferryman.kit.errors import Misconfigured
 from ferryman.kit.settings import Settings
 from tests.faces.shell import TOKEN
-from tests.faces.web.conftest import free_port
 from tests.support.chat import Messenger, until
 
 
@@ -26,8 +25,8 @@ def _signals_as_they_were() -> Iterator[None]:
 
 
 @pytest.fixture
-def here(settings: Settings, database_url: str) -> Settings:
-    return settings.model_copy(update={"database_url": SecretStr(database_url), "port": free_port()})
+def here(settings: Settings, database_url: str, port: int) -> Settings:
+    return settings.model_copy(update={"database_url": SecretStr(database_url), "port": port})
 
 
 async def _is_ready(caplog: pytest.LogCaptureFixture) -> bool:

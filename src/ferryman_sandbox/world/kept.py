@@ -4,11 +4,11 @@ import fcntl
 import json
 import os
 import secrets
-import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
+from ferryman_sandbox.ports import HeldPort
 from ferryman_sandbox.store import Store
 from ferryman_sandbox.world.wreck import WorldError
 
@@ -24,6 +24,7 @@ class Kept:
         self._lock = _lock(folder / "world.lock")
         self.store = Store(folder / "world.sqlite")
         self._open: list[Store] = [self.store]
+        self._ports: dict[str, HeldPort] = {}
 
     def emulator_store(self, name: str) -> Store:
         store = Store(self.folder / f"{name}.sqlite")
@@ -31,13 +32,15 @@ class Kept:
         return store
 
     def port(self, name: str) -> int:
-        """The port of one server: the same at every start, unless somebody else has taken it meanwhile."""
-        kept = self.store.get("port", name)
-        if kept is not None and _is_free(kept["port"]):
-            return int(kept["port"])
-        port = _free_port()
-        self.store.put("port", name, {"port": port})
-        return port
+        """The port of one server: the same at every start, unless somebody else has taken it meanwhile.
+
+        It stays held, for the product comes back to its own after every kill.
+        """
+        if name not in self._ports:
+            kept = self.store.get("port", name)
+            self._ports[name] = held = _hold(kept["port"] if kept is not None else 0)
+            self.store.put("port", name, {"port": held.number})
+        return self._ports[name].number
 
     def secret(self, name: str, make: Callable[[], str] = lambda: secrets.token_urlsafe(24)) -> str:
         kept = self.store.get("secret", name)
@@ -56,6 +59,8 @@ class Kept:
         (self.folder / "world.json").unlink(missing_ok=True)
         for store in self._open:
             store.close()
+        for port in self._ports.values():
+            port.let_go()
         self._lock.close()
 
 
@@ -91,17 +96,8 @@ def _lock(path: Path) -> IO[str]:
     return file
 
 
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def _hold(port: int) -> HeldPort:
+    try:
+        return HeldPort(port)
+    except OSError:
+        return HeldPort()

@@ -1,7 +1,6 @@
 """The real application, served by the real server, over real tools."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from yarl import URL
 from ferryman.faces.api import metrics, overview
 from ferryman.faces.web import app, server
 from ferryman.flows.tools import Tools
+from ferryman_sandbox.ports import HeldPort
 from tests.support.shop import Town, opened
 
 
@@ -81,17 +81,22 @@ async def _until_silence(reader: asyncio.StreamReader) -> bytes:
         heard += more
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-    return port
+@asynccontextmanager
+async def served(tools: Tools) -> AsyncIterator[Site]:
+    stopping = asyncio.Event()
+    built = app.build(tools, [*overview.routes(tools), *metrics.routes(tools)])
+    with HeldPort() as port:
+        serving = asyncio.create_task(server.run(built, "127.0.0.1", port.number, stopping))
+        async with _open_site(port.number, tools, serving) as site:
+            try:
+                yield site
+            finally:
+                stopping.set()
+                await serving
 
 
 @asynccontextmanager
-async def served(tools: Tools) -> AsyncIterator[Site]:
-    stopping, port = asyncio.Event(), free_port()
-    built = app.build(tools, [*overview.routes(tools), *metrics.routes(tools)])
-    serving = asyncio.create_task(server.run(built, "127.0.0.1", port, stopping))
+async def _open_site(port: int, tools: Tools, serving: asyncio.Task[None]) -> AsyncIterator[Site]:
     async with aiohttp.ClientSession() as session:
         site = Site(port, tools, session)
         while not serving.done():
@@ -100,11 +105,7 @@ async def served(tools: Tools) -> AsyncIterator[Site]:
                 break
             except aiohttp.ClientConnectionError:
                 await asyncio.sleep(0.01)
-        try:
-            yield site
-        finally:
-            stopping.set()
-            await serving
+        yield site
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from ferryman.faces.web import app, server
 from ferryman.faces.web.hooks import LARGEST_BODY
 from ferryman.flows.tools import Tools
 from ferryman.kit.errors import Misconfigured
-from tests.faces.web.conftest import Reply, Site, free_port
+from tests.faces.web.conftest import Reply, Site
 from tests.support.chat import until
 from tests.support.outage import database_away
 from tests.support.shop import Town, notification
@@ -249,14 +249,14 @@ async def test_a_port_that_is_taken_names_the_setting(site: Site, tools: Tools) 
     assert (await site.get("/healthz")).status == 200
 
 
-async def test_being_told_to_stop_before_it_has_begun_is_no_failure(tools: Tools) -> None:
+async def test_being_told_to_stop_before_it_has_begun_is_no_failure(tools: Tools, port: int) -> None:
     stopping = asyncio.Event()
     stopping.set()
-    await asyncio.wait_for(server.run(app.build(tools), "127.0.0.1", free_port(), stopping), 5)
+    await asyncio.wait_for(server.run(app.build(tools), "127.0.0.1", port, stopping), 5)
 
 
-async def test_stopping_finishes_the_answer_that_is_being_given(shop: Town, tools: Tools) -> None:
-    stopping, port = asyncio.Event(), free_port()
+async def test_stopping_finishes_the_answer_that_is_being_given(shop: Town, tools: Tools, port: int) -> None:
+    stopping = asyncio.Event()
     payment = shop.payment_of(await shop.order(await shop.customer()))
     serving = asyncio.create_task(server.run(app.build(tools), "127.0.0.1", port, stopping))
     body = notification(payment)

@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 import tomllib
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -100,14 +101,13 @@ async def test_a_second_start_continues_where_the_first_ended(
 
 
 async def test_a_port_taken_meanwhile_is_replaced(tmp_path: Path) -> None:
-    kept = Kept(tmp_path)
-    port = kept.port("page")
-    assert kept.port("page") == port
-    with socket.socket() as squatter:
-        squatter.bind(("127.0.0.1", port))
-        squatter.listen()
+    with closing(Kept(tmp_path)) as kept:
+        port = kept.port("page")
+        assert kept.port("page") == port
+    with closing(Kept(tmp_path)) as kept:
+        assert kept.port("page") == port
+    with socket.create_server(("127.0.0.1", port)), closing(Kept(tmp_path)) as kept:
         assert kept.port("page") != port
-    kept.close()
 
 
 async def test_two_worlds_cannot_share_a_folder(live: World) -> None:
