@@ -18,6 +18,7 @@ from ferryman.kit import log, migrate
 from ferryman.kit.db import Database
 from ferryman.kit.postgres import EmbeddedPostgres
 from ferryman.kit.settings import Settings
+from ferryman_sandbox.ports import HeldPort
 from tests.support.messages import Outbox
 
 TEMPLATE = "ferryman_template"
@@ -36,6 +37,13 @@ class MovableClock:
 
     def advance(self, **by: float) -> None:
         self.added += timedelta(**by)
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """One that nobody listens on, and that nobody else is given while the test runs."""
+    with HeldPort() as held:
+        yield held.number
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """A person at the command line, beside a small world to set up."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +9,9 @@ import pytest
 
 from ferryman.flows.tools import Tools
 from ferryman.kit.settings import Settings
-from ferryman_sandbox.ports import HeldPort
 from tests.faces.shell import TOKEN, Shell
 from tests.support.chat import Messenger, messenger
 from tests.support.shop import Town, opened
-
-
-@pytest.fixture
-def port() -> Iterator[int]:
-    """One that nobody else is given while the test runs, other tests at the same time included."""
-    with HeldPort() as held:
-        yield held.number
 
 
 @pytest.fixture

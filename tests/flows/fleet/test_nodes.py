@@ -21,6 +21,7 @@ from ferryman.flows.keys import placing, provisioning
 from ferryman.kit import log
 from ferryman.kit.errors import Misconfigured, NotFound, Refused
 from ferryman_sandbox.emulator import serve
+from ferryman_sandbox.ports import HeldPort
 from ferryman_sandbox.store import Store
 from ferryman_sandbox.xui import XuiEmulator, trojan_tls, vless_reality
 from tests.support.certificates import made_up, serve_tls
@@ -462,16 +463,16 @@ async def test_what_is_offered_is_told_with_what_is_of_no_use(shop: Town) -> Non
 async def test_a_node_is_switched_off_without_asking_its_panel_and_on_only_when_that_is_well(shop: Town) -> None:
     await sold(shop)
     await shop.servers[1].stop()
-    before = await epoch(shop)
-    await nodes.disable(shop.tools, "de-1")
-    await nodes.disable(shop.tools, "de-1")
-    assert ((await row(shop)).mode, await epoch(shop)) == ("off", before + 1)
-    with pytest.raises(Misconfigured, match=r"node de-1: 127\.0\.0\.1"):
-        await nodes.enable(shop.tools, "de-1")
-    assert (await row(shop)).mode == "off"
-    port = int(shop.servers[1].url.rsplit(":", 1)[1])
-    emulator = panel(api_token="panel-token")
-    shop.servers[1] = await serve(emulator.app, port)
+    with HeldPort(int(shop.servers[1].url.rsplit(":", 1)[1])) as port:
+        before = await epoch(shop)
+        await nodes.disable(shop.tools, "de-1")
+        await nodes.disable(shop.tools, "de-1")
+        assert ((await row(shop)).mode, await epoch(shop)) == ("off", before + 1)
+        with pytest.raises(Misconfigured, match=r"node de-1: 127\.0\.0\.1"):
+            await nodes.enable(shop.tools, "de-1")
+        assert (await row(shop)).mode == "off"
+        emulator = panel(api_token="panel-token")
+        shop.servers[1] = await serve(emulator.app, port.number)
     await nodes.enable(shop.tools, "de-1")
     assert (await row(shop)).mode == "active"
     await shop.work()

@@ -322,18 +322,18 @@ async def test_a_port_that_accepts_is_well(watch: Watch, reachable: Settings) ->
 
 @pytest.mark.weather
 async def test_a_port_that_refuses_customers_degrades_its_node_alone(
-    watch: Watch, reachable: Settings, door: asyncio.Server, unused_tcp_port: int
+    watch: Watch, reachable: Settings, door: asyncio.Server, port: int
 ) -> None:
-    watch.shop.panels["nl-1"].panel.state.inbounds[1]["port"] = unused_tcp_port
+    watch.shop.panels["nl-1"].panel.state.inbounds[1]["port"] = port
     await watch.shop.rows(
         "UPDATE inbounds SET port = :port WHERE node_id = (SELECT id FROM nodes WHERE name = 'nl-1') RETURNING id",
-        port=unused_tcp_port,
+        port=port,
     )
     await watch.watches(minutes=3)
     assert await watch.states() == HEALTHY | {"nl-1": "degraded"}
     node = await watch.node()
     assert node.ailment == "ports"
-    assert f"port {unused_tcp_port} (connection refused)" in node.trouble
+    assert f"port {port} (connection refused)" in node.trouble
     assert watch.alerts() == ["🟠"]
 
 
