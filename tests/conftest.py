@@ -1,10 +1,9 @@
 """What every test may use: a real PostgreSQL, a fresh migrated database per test, and a clock that tests can move."""
 
 import asyncio
-import shutil
-import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,9 +18,18 @@ from ferryman.kit.db import Database
 from ferryman.kit.postgres import EmbeddedPostgres
 from ferryman.kit.settings import Settings
 from ferryman_sandbox.ports import HeldPort
+from tests.support.folders import short_folder
 from tests.support.messages import Outbox
 
 TEMPLATE = "ferryman_template"
+# A test database need not survive a power cut, and its log need not fill the memory.
+NOT_FOR_KEEPS = (
+    "fsync = off",
+    "synchronous_commit = off",
+    "full_page_writes = off",
+    "min_wal_size = '32MB'",
+    "max_wal_size = '128MB'",
+)
 
 log.configure("console", "warning")
 
@@ -48,23 +56,23 @@ def port() -> Iterator[int]:
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """A PostgreSQL server of this test run. Its folder is short-named: a socket's path has room for 107 bytes."""
-    folder = Path(tempfile.mkdtemp(prefix="fm-"))
-    folder.chmod(0o755)
-    server = EmbeddedPostgres(folder / "pg")
-    url = server.start()
-    try:
+    """A PostgreSQL server of this test run."""
+    with short_folder() as folder, _serving(EmbeddedPostgres(folder / "pg")) as url:
         with psycopg.connect(url, autocommit=True) as connection:
-            # A test database need not survive a power cut.
-            for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):
+            for setting in NOT_FOR_KEEPS:
                 connection.execute(f"ALTER SYSTEM SET {setting}")
             connection.execute("SELECT pg_reload_conf()")
             connection.execute(f"CREATE DATABASE {TEMPLATE}")
         asyncio.run(migrate.upgrade(url.replace("/postgres?", f"/{TEMPLATE}?")))
         yield url
+
+
+@contextmanager
+def _serving(server: EmbeddedPostgres) -> Iterator[str]:
+    try:
+        yield server.start()
     finally:
         server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
@@ -72,7 +80,7 @@ def database_url(postgres_url: str) -> Iterator[str]:
     """The address of a fresh database with the current schema."""
     name = f"t_{uuid.uuid4().hex[:16]}"
     with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY")
         yield postgres_url.replace("/postgres?", f"/{name}?")
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 

@@ -4,7 +4,6 @@ Two short runs of what `make chaos` does with hundreds of purchases.
 """
 
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 from ferryman_sandbox.chaos import Chaos
 from ferryman_sandbox.chaos.script import APART, STEPS
 from ferryman_sandbox.chaos.table import lines
+from tests.support.folders import short_folder
 
 pytestmark = [pytest.mark.kill, pytest.mark.timeout(900)]
 
@@ -23,9 +23,8 @@ SOME = {step: STEPS[step] for step in ("payment_made", "webhook_kept", "payment_
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """With a short name, for a socket's path has room for 107 bytes."""
-    with tempfile.TemporaryDirectory(prefix="fc-", ignore_cleanup_errors=True) as name:
-        yield Path(name)
+    with short_folder() as parent:
+        yield parent
 
 
 @pytest.mark.parametrize(

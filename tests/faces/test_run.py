@@ -3,9 +3,7 @@
 import asyncio
 import contextlib
 import os
-import shutil
 import signal
-import tempfile
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -21,16 +19,14 @@ from ferryman.flows.tools import Tools
 from tests.faces.conftest import toml
 from tests.faces.shell import Said, Shell
 from tests.support.chat import until
+from tests.support.folders import short_folder
 from tests.support.shop import Town, opened
 
 
 @pytest.fixture
 def data() -> Iterator[Path]:
-    """A data folder with a path short enough for a database's socket."""
-    parent = Path(tempfile.mkdtemp(prefix="fm-"))
-    parent.chmod(0o755)
-    yield parent / "data"
-    shutil.rmtree(parent, ignore_errors=True)
+    with short_folder() as parent:
+        yield parent / "data"
 
 
 @pytest.fixture

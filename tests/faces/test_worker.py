@@ -2,11 +2,8 @@
 
 import asyncio
 import logging
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 
@@ -17,18 +14,17 @@ from ferryman.kit.errors import Unreachable
 from ferryman.kit.postgres import EmbeddedPostgres
 from ferryman.kit.settings import Settings
 from tests.support.chat import until
+from tests.support.folders import short_folder
 from tests.support.outage import database_away
 
 
 @pytest.fixture
 def server() -> Iterator[EmbeddedPostgres]:
     """A database server that this test alone may stop."""
-    parent = Path(tempfile.mkdtemp(prefix="fm-"))
-    parent.chmod(0o755)
-    server = EmbeddedPostgres(parent / "pg")
-    yield server
-    server.stop()
-    shutil.rmtree(parent, ignore_errors=True)
+    with short_folder() as parent:
+        server = EmbeddedPostgres(parent / "pg")
+        yield server
+        server.stop()
 
 
 @asynccontextmanager

@@ -1,10 +1,8 @@
 """The embedded database: shared by those who live, not kept up by the dead, and whole after a power cut."""
 
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +13,7 @@ import pytest
 
 from ferryman.kit.errors import Misconfigured
 from ferryman.kit.postgres import LONGEST_SOCKET_FOLDER, EmbeddedPostgres
+from tests.support.folders import short_folder
 from tests.support.processes import surroundings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,11 +21,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def house() -> Iterator[Path]:
-    """A short path that the database's own user may enter."""
-    parent = Path(tempfile.mkdtemp(prefix="fm-"))
-    parent.chmod(0o755)
-    yield parent
-    shutil.rmtree(parent, ignore_errors=True)
+    with short_folder() as parent:
+        yield parent
 
 
 @pytest.fixture
