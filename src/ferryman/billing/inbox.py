@@ -19,7 +19,7 @@ PLAIN_HEADERS = ("content-type", "content-length", "user-agent", "date", "x-forw
 MASK = "•••"
 LONGEST_HEADER = 300
 # The sums in a fact beside its amount.
-SUMS = ("fee", "refunded", "charged_back", "came")
+SUMS = ("fee", "refunded", "charged_back", "came", "dispute_fee")
 MOST_HEADERS = 50
 # Of an event that comes again and again the first lines and the newest tell the story.
 MOST_LINES, FIRST_LINES = 100, 50
@@ -151,6 +151,7 @@ def read(kept: Mapping[str, Any]) -> Fact:
         refunded=sums["refunded"],
         charged_back=sums["charged_back"],
         came=sums["came"],
+        dispute_fee=sums["dispute_fee"],
     )
 
 

@@ -17,6 +17,9 @@ from ferryman.kit.money import Money
 
 Leg = tuple[str, Money]
 
+# The kind of what a provider keeps of a payment: a movement of the payment's own that moves nobody else's money.
+FEE = "fee"
+
 
 def negative(money: Money) -> Money:
     return Money(-money.minor, money.currency)
@@ -57,6 +60,17 @@ async def posted(session: AsyncSession, kind: str, source: str) -> bool:
     """Whether this source has caused a movement of this kind already."""
     mine = (LedgerTransaction.kind == kind, LedgerTransaction.source == source)
     return await session.scalar(select(LedgerTransaction.id).where(*mine)) is not None
+
+
+async def booked(session: AsyncSession, source: str, account: str, currency: str) -> int:
+    """Minor units that this source has put on an account, but for the fee of a payment."""
+    found = (
+        select(func.sum(LedgerEntry.minor))
+        .join(LedgerTransaction, LedgerTransaction.id == LedgerEntry.transaction_id)
+        .where(LedgerTransaction.source == source, LedgerTransaction.kind != FEE)
+        .where(LedgerEntry.account == account, LedgerEntry.currency == currency)
+    )
+    return int(await session.scalar(found) or 0)
 
 
 async def balance(session: AsyncSession, customer_id: int) -> dict[str, int]:

@@ -138,9 +138,10 @@ class Fact:
 
     `amount` is what the payment was opened for, in the order's currency; that is what is compared. `refunded` and
     `charged_back` are how much of a success has been given back, or taken back by the payer's bank, so far, whoever
-    did it; None = not said. `fee` is what the provider kept. `kept` is an instrument to be charged again. `renews`:
-    one of the payments that follow by themselves upon a repeating one. `details` is worth keeping for the books, in
-    plain JSON: what came in which coin at what rate, the surplus, the last digits of a card; never a secret.
+    did it; None = not said. `fee` is what the provider kept, `dispute_fee` what it keeps on top for chargebacks so
+    far. `kept` is an instrument to be charged again. `renews`: one of the payments that follow by themselves upon a
+    repeating one. `details` is worth keeping for the books, in plain JSON: what came in which coin at what rate, the
+    surplus, the last digits of a card; never a secret.
     `came` is how much of a SHORT payment is there and ours to keep, in the order's currency at the rate that was asked
     for, rounded down; None = the provider does not say that any of it is ours.
     """
@@ -158,6 +159,7 @@ class Fact:
     renews: bool = False
     details: Mapping[str, Any] = field(default_factory=dict)
     came: Money | None = None
+    dispute_fee: Money | None = None
 
 
 @dataclass(frozen=True)

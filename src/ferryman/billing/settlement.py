@@ -71,6 +71,7 @@ async def settle(
         payment = await _stray(session, payment, fact, now)
     if payment.state == Attempt.SUCCEEDED:
         await _book_fee(session, payment, fact)
+        await book_dispute_fee(session, payment, fact)
         credited = await shortage.rest(session, payment, order, fact) if wrong is None else 0
         if credited:
             return Settled(Outcome.CREDITED, payment, credited)
@@ -204,8 +205,22 @@ async def _book_fee(session: AsyncSession, payment: Payment, fact: Fact) -> None
         return
     payment.fee = fee.minor
     if fee.minor:
-        legs = [(f"fees:{payment.provider}", fee), (f"provider:{payment.provider}", ledger.negative(fee))]
-        await ledger.post(session, "fee", f"payment:{payment.ref}", legs)
+        await ledger.post(session, ledger.FEE, f"payment:{payment.ref}", _kept_by(payment.provider, fee))
+
+
+async def book_dispute_fee(session: AsyncSession, payment: Payment, fact: Fact, *, won: bool = False) -> None:
+    """What chargebacks cost beside the money that went. Less than before is believed of one that was `won` alone: an
+    answer from before the chargeback says so, too."""
+    fee, source = fact.dispute_fee, f"disputes:{payment.ref}"
+    if fee is None or fee.currency != payment.currency or fee.minor < 0:
+        return
+    more = fee.minor - await ledger.booked(session, source, f"fees:{payment.provider}", fee.currency)
+    if more > 0 or (more and won):
+        await ledger.post_again(session, "dispute fee", source, _kept_by(payment.provider, Money(more, fee.currency)))
+
+
+def _kept_by(provider: str, fee: Money) -> list[ledger.Leg]:
+    return [(f"fees:{provider}", fee), (f"provider:{provider}", ledger.negative(fee))]
 
 
 async def _cancel(session: AsyncSession, payment: Payment, fact: Fact) -> Outcome:
@@ -243,6 +258,7 @@ async def _succeed(
     payment.reason = None
     payment.ask_at = None
     await _book_fee(session, payment, fact)
+    await book_dispute_fee(session, payment, fact)
     if first:
         order.state = OrderState.PAID
         order.paid_at = now

@@ -7,11 +7,10 @@ come, in any order with "expired" or "cancelled", and some may go back to the pa
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ferryman.billing import ledger
-from ferryman.billing.order import LedgerEntry, LedgerTransaction, Order, Payment
+from ferryman.billing.order import Order, Payment
 from ferryman.billing.provider import Fact, PaymentState
 from ferryman.kit.money import Money
 
@@ -31,29 +30,19 @@ async def rest(session: AsyncSession, payment: Payment, order: Order, fact: Fact
 
     It makes up for the shop's loss first, where the payment was accepted all the same.
     """
+    source = f"payment:{payment.ref}"
     total = fact.amount if fact.state is PaymentState.SUCCEEDED else fact.came
     if "decided" not in payment.details or total is None or total.currency != payment.currency:
         return 0
-    came = total.minor - await _booked(session, payment, f"provider:{payment.provider}")
+    came = total.minor - await ledger.booked(session, source, f"provider:{payment.provider}", payment.currency)
     if came <= 0:
         return 0
-    lost = min(came, max(await _booked(session, payment, "shortfall"), 0))
+    lost = min(came, max(await ledger.booked(session, source, "shortfall", payment.currency), 0))
     parts = [
         (f"provider:{payment.provider}", came),
         ("shortfall", -lost),
         (f"customer:{order.customer_id}", lost - came),
     ]
     legs = [(account, Money(minor, payment.currency)) for account, minor in parts if minor]
-    await ledger.post_again(session, "rest", f"payment:{payment.ref}", legs, fact.details)
+    await ledger.post_again(session, "rest", source, legs, fact.details)
     return came - lost
-
-
-async def _booked(session: AsyncSession, payment: Payment, account: str) -> int:
-    """Minor units that this payment itself has put on an account, but for its fee."""
-    found = (
-        select(func.sum(LedgerEntry.minor))
-        .join(LedgerTransaction, LedgerTransaction.id == LedgerEntry.transaction_id)
-        .where(LedgerTransaction.source == f"payment:{payment.ref}", LedgerTransaction.kind != "fee")
-        .where(LedgerEntry.account == account, LedgerEntry.currency == payment.currency)
-    )
-    return int(await session.scalar(found) or 0)

@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import String, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from ferryman.billing import ledger
 from ferryman.billing.order import LedgerEntry, LedgerTransaction, Order, Payment
 from ferryman.billing.refund import Refund
 from ferryman.kit.money import Money
@@ -51,7 +52,7 @@ async def of_customer(session: AsyncSession, customer_id: int) -> list[Line]:
         select(LedgerTransaction, LedgerEntry)
         .join(LedgerEntry, LedgerEntry.transaction_id == LedgerTransaction.id)
         .where(
-            LedgerTransaction.kind != "fee",
+            LedgerTransaction.kind != ledger.FEE,
             or_(
                 LedgerTransaction.source.in_(from_payments),
                 LedgerTransaction.source.in_(from_refunds),

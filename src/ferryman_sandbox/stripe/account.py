@@ -15,6 +15,7 @@ API_VERSION = "2024-06-20"
 SESSION_LIFE = 24 * 3600
 LEAST = {"usd": 50, "eur": 50, "gbp": 30, "pln": 200, "jpy": 50}
 LARGEST = 99_999_999
+DISPUTE_FEE = 1500
 CURRENCY_LENGTH = 3
 HEARD = (
     "checkout.session.completed",
@@ -209,6 +210,7 @@ class Account:
         dispute = self.records.new(
             "dispute",
             amount=charge["amount"],
+            balance_transactions=[self._moved(-charge["amount"], charge["currency"], DISPUTE_FEE)],
             currency=charge["currency"],
             charge=charge["id"],
             payment_intent=intent["id"],
@@ -221,11 +223,13 @@ class Account:
         return dispute
 
     def close_dispute(self, id_: str, won: bool) -> Json:
-        """The bank has decided; won, the money comes back to the account."""
+        """The bank has decided; won, the money comes back to the account, and with it what the dispute has cost."""
         dispute = self.records.get("dispute", id_)
         if dispute["status"] in ("won", "lost"):
             raise ApiError(400, f"This dispute is {dispute['status']}.")
         dispute["status"] = "won" if won else "lost"
+        if won:
+            dispute["balance_transactions"].append(self._moved(dispute["amount"], dispute["currency"], -DISPUTE_FEE))
         self.records.keep("dispute", dispute)
         self._tell("charge.dispute.closed", dispute)
         if won:
@@ -281,10 +285,13 @@ class Account:
             status="requires_payment_method",
         )
 
+    def _moved(self, amount: int, currency: str, fee: int) -> Json:
+        return self.records.new("balance_transaction", amount=amount, currency=currency, fee=fee, net=amount - fee)
+
     def _collect(self, intent: Json) -> Json:
         amount, currency = intent["amount"], intent["currency"]
         fee = int((Decimal(amount) * Decimal("0.029")).to_integral_value(ROUND_HALF_UP)) + 30
-        books = self.records.new("balance_transaction", amount=amount, currency=currency, fee=fee, net=amount - fee)
+        books = self._moved(amount, currency, fee)
         card = {"brand": "visa", "last4": "4242", "exp_month": 12, "exp_year": 2034}
         if intent["payment_method"] is None:
             kept = intent["customer"] if intent["setup_future_usage"] else None

@@ -403,9 +403,10 @@ async def test_a_dispute_takes_the_money_back_until_it_is_won(world: World, cont
     assert (claim.event, claim.external_id) == ("charge.dispute.created", dispute["payment_intent"])
     disputed = await told(world, claim.external_id)
     assert (disputed.external_id, disputed.state) == (fact.external_id, PaymentState.SUCCEEDED)
-    assert disputed.charged_back == fact.amount
+    assert (disputed.charged_back, disputed.dispute_fee) == (fact.amount, world.money(1500))
     await control.post(f"disputes/{dispute['id']}/win")
-    assert (await world.provider.look_up(fact.external_id)).charged_back == world.money(0)
+    won = await world.provider.look_up(fact.external_id)
+    assert (won.charged_back, won.dispute_fee) == (world.money(0), world.money(0))
 
 
 async def test_a_dispute_that_is_lost_stays_taken_back(world: World, control: Control) -> None:

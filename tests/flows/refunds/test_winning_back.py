@@ -113,6 +113,28 @@ async def test_a_dispute_that_is_lost_changes_nothing_more(case: Case) -> None:
     assert "payment_stands" not in await case.kinds()
 
 
+async def test_what_a_dispute_costs_is_booked_once_and_comes_back_only_with_the_money(case: Case) -> None:
+    session = await case.buys()
+    provider, stale = await case.provider(), await case.fact()
+    fee = await fees(case)
+    dispute = await case.disputes(session)
+    assert await fees(case) == fee + 1500
+    for _ in range(2):
+        await applying.apply_fact(case.shop.tools, provider, await case.fact())
+        await applying.apply_fact(case.shop.tools, provider, stale)
+    assert await fees(case) == fee + 1500
+    assert await balances(case.shop) == 0
+    await case.decides(dispute, "win")
+    assert await fees(case) == fee
+    assert await case.shop.value("SELECT fee FROM payments") == fee
+    assert await balances(case.shop) == 0
+
+
+async def fees(case: Case) -> int:
+    query = "SELECT coalesce(sum(minor), 0)::bigint FROM ledger_entries WHERE account = 'fees:stripe'"
+    return int(await case.shop.value(query))
+
+
 async def test_told_many_times_and_all_at_once_it_is_given_once(case: Case) -> None:
     dispute = await case.disputes(await case.buys())
     await case.decides(dispute, "win")

@@ -61,6 +61,7 @@ async def apply_fact(
         if less is not None and less == knew:
             assert fact.charged_back is not None
             await winning_back.won_back(tools, session, settled.payment, fact.charged_back, tools.clock.now())
+            await settlement.book_dispute_fee(session, settled.payment, fact, won=True)
             settled, less = Settled(Outcome.WON_BACK, settled.payment), None
     reached(Step.PAYMENT_COMMITTED)
     _note(settled, fact)

@@ -6,12 +6,12 @@ The numbers come from the books and the history, the arithmetic from `subscripti
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ferryman.billing import gift, ledger, refund
 from ferryman.billing.gift import GiftState
-from ferryman.billing.order import Attempt, LedgerEntry, LedgerTransaction, Order, Payment
+from ferryman.billing.order import Attempt, Order, Payment
 from ferryman.billing.provider import InHouse, Offered, Refunding
 from ferryman.billing.refund import Refund, State, Takes, Through
 from ferryman.flows.orders.opening import connected, request_of
@@ -171,14 +171,7 @@ async def case(tools: Tools, session: AsyncSession, payment: Payment) -> Case:
 
 async def came(session: AsyncSession, payment: Payment) -> int:
     """Minor units that a provider holds for us of this payment: more or less than asked for, where staff took it so."""
-    movement = (LedgerTransaction.id == LedgerEntry.transaction_id, LedgerTransaction.kind != "fee")
-    found = (
-        select(func.sum(LedgerEntry.minor))
-        .join(LedgerTransaction, and_(*movement))
-        .where(LedgerTransaction.source == f"payment:{payment.ref}", LedgerEntry.currency == payment.currency)
-        .where(LedgerEntry.account == f"provider:{payment.provider}")
-    )
-    return int(await session.scalar(found) or 0)
+    return await ledger.booked(session, f"payment:{payment.ref}", f"provider:{payment.provider}", payment.currency)
 
 
 async def _paid(session: AsyncSession, payment: Payment, source: str) -> int:

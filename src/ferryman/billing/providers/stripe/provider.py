@@ -25,7 +25,6 @@ from ferryman.billing.providers.stripe.shapes import INTENT, SESSION, Json
 from ferryman.billing.providers.stripe.webhook import claim_of, must_be_signed
 from ferryman.kit import remote
 from ferryman.kit.errors import AccessDenied, Misconfigured, NotFound, Refused, Unreachable
-from ferryman.kit.money import Money
 
 # Those where Stripe's smallest unit is ours; it knows more.
 CURRENCIES: tuple[str, ...] = (
@@ -247,9 +246,7 @@ class Stripe:
         if state is not PaymentState.SUCCEEDED:
             return fact
         fee, details = shapes.fee(charge, amount)
-        taken_back = (
-            await self._taken_back(intent, amount) if charge.get("disputed") is True else Money(0, amount.currency)
-        )
+        disputes = await self._disputes(intent) if charge.get("disputed") is True else []
         return Fact(
             fact.external_id,
             fact.ref,
@@ -258,16 +255,12 @@ class Stripe:
             fact.test,
             fee=fee,
             refunded=shapes.money(charge.get("amount_refunded"), charge),
-            charged_back=taken_back,
+            charged_back=shapes.taken_back(disputes, amount),
+            dispute_fee=shapes.dispute_fee(disputes, amount.currency),
             kept=shapes.kept(thing, intent, charge) if is_session else None,
             details=details,
         )
 
-    async def _taken_back(self, intent: Json, amount: Money) -> Money:
-        """What the payer's bank holds or has kept. A warning takes nothing yet; a dispute that was won gave it back."""
-        disputes = self._api.pages("/disputes", {"payment_intent": shapes.id_of(intent, INTENT)})
-        sums = [
-            shapes.money(one.get("amount"), one) async for one in disputes if one.get("status") in shapes.TAKEN_BACK
-        ]
-        minor = sum(one.minor for one in sums if one is not None and one.currency == amount.currency)
-        return Money(min(minor, amount.minor), amount.currency)
+    async def _disputes(self, intent: Json) -> list[Json]:
+        asked = {"payment_intent": shapes.id_of(intent, INTENT)}
+        return [dispute async for dispute in self._api.pages("/disputes", asked)]

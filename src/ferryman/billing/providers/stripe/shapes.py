@@ -1,6 +1,7 @@
 """What is sent to Stripe, and what its answers say; nothing here calls anybody."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from ferryman.billing.provider import Kept, PaymentRequest, PaymentState, RefundFact, RefundRequest, RefundState
@@ -108,6 +109,22 @@ def fee(charge: Json, amount: Money) -> tuple[Money | None, Json]:
         return kept, details
     converted = {f"books_{name}": str(books[name])[:40] for name in _FEE if isinstance(books.get(name), (str, int))}
     return None, details | converted
+
+
+def taken_back(disputes: Sequence[Json], amount: Money) -> Money:
+    """What the payer's bank holds or has kept. A warning takes nothing yet; a dispute that was won gave it back."""
+    sums = [money(one.get("amount"), one) for one in disputes if one.get("status") in TAKEN_BACK]
+    minor = sum(one.minor for one in sums if one is not None and one.currency == amount.currency)
+    return Money(min(minor, amount.minor), amount.currency)
+
+
+def dispute_fee(disputes: Sequence[Json], currency: str) -> Money:
+    """What disputes have cost on top: each has a movement for the money that went, and one for what came back."""
+    lists = (dispute.get("balance_transactions") for dispute in disputes)
+    movements = [one for found in lists if isinstance(found, list) for one in found if isinstance(one, dict)]
+    # Below zero where it was given back.
+    fees = [one.get("fee") for one in movements if str(one.get("currency")).upper() == currency]
+    return Money(max(sum(fee for fee in fees if type(fee) is int), 0), currency)
 
 
 def kept(session: Json, intent: Json, charge: Json) -> Kept | None:
