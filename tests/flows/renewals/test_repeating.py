@@ -1,6 +1,8 @@
 """Payments that somebody else repeats, as Telegram does with Stars: each is granted once, and stopping stops them."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,10 +10,10 @@ import pytest
 from ferryman.billing.provider import Fact
 from ferryman.billing.renewal import By, State
 from ferryman.flows.orders import opening
-from ferryman.flows.payments import applying
+from ferryman.flows.payments import applying, buying, settling
 from ferryman.flows.renewals import agreeing, consenting
 from ferryman.flows.tools import Tools
-from ferryman.kit.errors import NotFound, Refused, Unreachable
+from ferryman.kit.errors import AccessDenied, NotFound, Refused, Unreachable
 from tests.support.subscriber import TELEGRAM_ID, Subscriber
 
 
@@ -178,6 +180,41 @@ async def test_a_blocked_customers_next_payment_goes_to_their_balance(anna: Subs
     await anna.do("UPDATE customers SET banned = true")
     assert await hears(anna, anna.bank.repeat(first)) == "credited_to_barred_customer"
     assert await anna.books() == (1, 1, 0)
+
+
+async def _is_blocked(anna: Subscriber, ref: str) -> None:
+    await anna.do("UPDATE customers SET banned = true")
+    anna.bank.pay(ref)
+
+
+async def _has_it_back(anna: Subscriber, ref: str) -> None:
+    paid = anna.bank.pay(ref)
+    anna.bank.say(paid.external_id, refunded=paid.amount)
+
+
+async def _pays_twice(anna: Subscriber, ref: str) -> None:
+    other = replace(anna.bank.pay(ref), external_id="bank-twin")
+    anna.bank.payments[other.external_id] = other
+    await hears(anna, other)
+
+
+@pytest.mark.parametrize("happens", [_is_blocked, _has_it_back, _pays_twice])
+async def test_a_row_whose_first_payment_is_not_granted_is_stopped_however_long_that_takes(
+    anna: Subscriber, happens: Callable[[Subscriber, str], Awaitable[None]]
+) -> None:
+    anna.bank.failures = [(AccessDenied("Another token."), "stop"), (Unreachable("No answer."), "stop")]
+    wish = buying.Wish(anna.customer_id, anna.term_id, "repeats", "tap", keep=True)
+    await buying.begin(anna.tools, wish)
+    ref, number = await anna.row("SELECT ref, id FROM payments")
+    await happens(anna, ref)
+    await settling.settle_payment(anna.tools, number)
+    for _ in range(3):
+        assert anna.bank.stopped == []
+        await anna.tools.jobs.drain()
+        await anna.do("UPDATE procrastinate_jobs SET scheduled_at = NULL")
+    assert len(anna.bank.stopped) == 1
+    assert anna.bank.stopped[0][:2] == ("stop", TELEGRAM_ID)
+    assert await anna.value("SELECT count(*) FROM renewals WHERE external_id = :id", id=anna.bank.stopped[0][2]) == 0
 
 
 @pytest.mark.parametrize("days", [29, 90])

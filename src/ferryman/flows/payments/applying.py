@@ -135,6 +135,8 @@ async def _settle(
         await reporting.tell(tools, session, settled.payment, order, settled.outcome, settled.credited)
     if granted is not None and _stays(settled.payment):
         await agreeing.paid(tools, session, settled.payment, fact, granted)
+    elif granted is not None or settled.outcome in (Outcome.SECOND, Outcome.BARRED):
+        await agreeing.not_granted(tools, session, settled.payment)
     log.bind(order=order.ref)
     return settled
 

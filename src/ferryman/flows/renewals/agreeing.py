@@ -6,6 +6,7 @@ ended        somebody's wish ends it, or their money went back
 star_subscription_changed
              Telegram says that somebody has stopped, resumed, or could not pay what repeats by itself
 unhook       what ended here, and repeats by itself elsewhere, is ended there
+not_granted  so is what never began here, because its first payment went to the balance or back
 """
 
 from dataclasses import replace
@@ -28,7 +29,7 @@ from ferryman.flows.renewals import proposing
 from ferryman.flows.tools import Tools
 from ferryman.kit import log
 from ferryman.kit.db import LOCK
-from ferryman.kit.errors import AccessDenied, NotFound, Refused
+from ferryman.kit.errors import AccessDenied, FerrymanError, NotFound, Refused
 from ferryman.kit.money import Money
 from ferryman.messaging.notice import Notice
 from ferryman.messaging.renewals import RenewalFailed, RenewalMoved, RenewalOn, RenewalStopped, Renewed
@@ -39,6 +40,7 @@ _log = log.get("renewing")
 
 # Days: the only period in which Telegram repeats a payment.
 REPEATS_EVERY = 30
+STOP_AGAIN_SECONDS = 60.0
 
 
 def keeps(kind: type[Offered], way: Way, days: int, *, reduced: bool) -> bool:
@@ -245,15 +247,47 @@ async def unhook(tools: Tools, agreement_id: int) -> None:
         provider = await opening.connected(tools, session, one.provider)
     if one.unhooked:
         return
-    if isinstance(provider, Repeating) and one.external_id is not None:
-        try:
-            await provider.stop(customer.telegram_id, one.external_id)
-        except AccessDenied:
-            raise
-        except Refused as error:
-            _log.error("renewal_unknown_there", renewal=one.id, why=str(error))
+    if one.external_id is not None:
+        await _stop_there(provider, customer, one.external_id)
     async with tools.db.unit() as session:
         (await renewals.held(session, agreement_id)).unhooked = True
+
+
+async def not_granted(tools: Tools, session: AsyncSession, payment: Payment) -> None:
+    """A payment has succeeded, and what it pays for was not granted: should it repeat by itself, it is stopped."""
+    if payment.request.get("every_days"):
+        await tools.jobs.defer(session, "stop_repeating", once=f"repeats:{payment.id}", payment_id=payment.id)
+
+
+async def stop_repeating(tools: Tools, payment_id: int) -> None:
+    """Have a payment's row stopped where it repeats, however long that takes."""
+    async with tools.db.unit() as session:
+        payment = await session.get_one(Payment, payment_id)
+        customer = await session.get_one(Customer, payment.order.customer_id)
+    assert payment.external_id is not None
+    try:
+        async with tools.db.unit() as session:
+            provider = await opening.connected(tools, session, payment.provider)
+        await _stop_there(provider, customer, payment.external_id)
+        _log.info("repetition_stopped", payment=payment.ref)
+    except FerrymanError as error:
+        _log.warning("repetition_not_stopped", payment=payment.ref, why=str(error))
+        async with tools.db.unit() as session:
+            await tools.jobs.defer(
+                session, "stop_repeating", once=f"repeats:{payment_id}", after=STOP_AGAIN_SECONDS, payment_id=payment_id
+            )
+
+
+async def _stop_there(provider: Offered, customer: Customer, external_id: str) -> None:
+    """What is not known there any more is stopped. Raises Retry, AccessDenied."""
+    if not isinstance(provider, Repeating):
+        return
+    try:
+        await provider.stop(customer.telegram_id, external_id)
+    except AccessDenied:
+        raise
+    except Refused as error:
+        _log.error("repetition_unknown_there", external_id=external_id, why=str(error))
 
 
 def _what(subscription: Subscription) -> tuple[str, str, dict[str, str], str]:
