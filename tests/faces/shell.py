@@ -3,11 +3,14 @@
 import asyncio
 import shutil
 import sys
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.faces import forked
 from tests.support.processes import surroundings
 
+PATIENCE = 60.0
 TOKEN = "123456:AAF-token-of-the-tests-0000000000000"
 SECRETS = ("AAF-token-of-the-tests", "panel-token", "live_key_of_the_tests", "operator-token-of-the-tests", "hunter2")
 
@@ -30,7 +33,7 @@ class Shell:
     folder: Path
     variables: dict[str, str] = field(default_factory=dict)
 
-    async def start(self, *words: str, stdin: int = asyncio.subprocess.DEVNULL) -> asyncio.subprocess.Process:
+    async def start(self, *words: str) -> asyncio.subprocess.Process:
         """The command, running, in a process group of its own."""
         beside = Path(sys.executable).parent / "ferryman"
         command = str(beside) if beside.exists() else shutil.which("ferryman")
@@ -40,7 +43,7 @@ class Shell:
             *words,
             cwd=self.folder,
             env=surroundings(**self.variables),
-            stdin=stdin,
+            stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
@@ -49,8 +52,10 @@ class Shell:
     async def ferryman(self, *words: str, typed: str = "", **variables: str) -> Said:
         """The command, to its end; `typed` is its standard input. A variable set to "" is as if it were not set."""
         given = {**self.variables, **variables}
-        shell = Shell(self.folder, {name: value for name, value in given.items() if value})
-        process = await shell.start(*words, stdin=asyncio.subprocess.PIPE)
-        out, err = await asyncio.wait_for(process.communicate(typed.encode()), 60)
-        assert process.returncode is not None
-        return Said(process.returncode, out.decode(), err.decode())
+        environment = surroundings(**{name: value for name, value in given.items() if value})
+        with tempfile.TemporaryDirectory(prefix="said-") as name:
+            streams = Path(name)
+            for stream, text in (("in", typed), ("out", ""), ("err", "")):
+                (streams / stream).write_text(text, encoding="utf-8")
+            code = await forked.run(forked.Order(words, self.folder, environment, streams), PATIENCE)
+            return Said(code, *((streams / stream).read_text(encoding="utf-8") for stream in ("out", "err")))
