@@ -13,6 +13,7 @@ from ferryman.kit.errors import Misconfigured
 from ferryman.kit.steps import Step
 from ferryman_sandbox.chaos.script import STEPS
 from tests.architecture.house import Source, product
+from tests.faces.test_renewing_killed import WAY
 from tests.support.processes import surroundings
 
 WALK = """
@@ -52,8 +53,9 @@ def test_a_step_that_is_placed_twice_would_be_found() -> None:
     assert places(Source("sample", "reached(Step.KEYS_PUT)\nif x:\n    reached(Step.KEYS_PUT)\n")) == ["KEYS_PUT"] * 2
 
 
-def test_every_step_is_killed_at_in_the_chaos_run() -> None:
-    assert set(STEPS) == set(Step)
+def test_every_step_is_killed_at_in_the_chaos_run_or_on_the_way_of_a_renewal() -> None:
+    assert set(STEPS) | set(WAY) == set(Step)
+    assert set(Step) - set(STEPS) == {Step.CHARGE_WRITTEN, Step.CHARGE_MADE}
 
 
 def test_a_process_that_is_not_armed_comes_past_every_step() -> None:

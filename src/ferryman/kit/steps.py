@@ -15,7 +15,8 @@ VARIABLE = "FERRYMAN_KILL_AT"
 
 
 class Step(StrEnum):
-    """In the order in which a purchase reaches them; after each, what is written and what is not yet."""
+    """In the order in which a purchase reaches them, or a renewal, whose charge stands for order, press and webhook;
+    after each, what is written and what is not yet."""
 
     # A press is in the inbox; Telegram has not been told so.
     PRESS_KEPT = "press_kept"
@@ -27,6 +28,10 @@ class Step(StrEnum):
     PAYMENT_MADE = "payment_made"
     # It is written down; the customer has not seen the way to pay.
     PAYMENT_OPENED = "payment_opened"
+    # A renewal's order, payment and charge are written; the provider has not been asked for the money.
+    CHARGE_WRITTEN = "charge_written"
+    # The provider has charged the kept instrument; nothing is written of that.
+    CHARGE_MADE = "charge_made"
     # A webhook is read and verified; nothing is kept.
     WEBHOOK_READ = "webhook_read"
     # It is kept; the provider has not been answered.

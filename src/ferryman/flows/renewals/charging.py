@@ -17,6 +17,7 @@ from ferryman.flows.tools import Tools
 from ferryman.kit import log
 from ferryman.kit.db import LOCK
 from ferryman.kit.errors import AccessDenied, Conflict, NotFound, Refused
+from ferryman.kit.steps import Step, reached
 from ferryman.people.customer import Customer
 from ferryman.subscriptions.subscription import Subscription
 
@@ -40,8 +41,9 @@ async def charge(tools: Tools, provider: PaymentProvider, payment: Payment, requ
     if token is None or old or not isinstance(provider, Charging):
         otherwise = "never charged" if found is None or wanted else NOT_WANTED
         return await _looked_for(tools, provider, payment, request, otherwise)
+    reached(Step.CHARGE_WRITTEN)
     try:
-        return await provider.charge(request, token)
+        fact = await provider.charge(request, token)
     except AccessDenied:
         raise
     except (Conflict, NotFound) as error:
@@ -51,6 +53,8 @@ async def charge(tools: Tools, provider: PaymentProvider, payment: Payment, requ
         _log.error("charge_refused", payment=payment.ref, why=str(error))
         await give_up(tools, payment, "refused")
         return None
+    reached(Step.CHARGE_MADE)
+    return fact
 
 
 async def must_be_wanted(session: AsyncSession, payment: Payment) -> None:
