@@ -13,7 +13,7 @@ from ferryman.flows.fleet import draining, watching
 from ferryman.flows.keys import auditing, following, lifecycle, limits, placing, provisioning
 from ferryman.flows.payments import alarming, banking, eventbook, settling
 from ferryman.flows.refunds import refunding
-from ferryman.flows.renewals import agreeing, renewing
+from ferryman.flows.renewals import renewing
 from ferryman.flows.shop import telling
 from ferryman.flows.tools import Tools
 from ferryman.kit import log, migrate, plugins
@@ -90,7 +90,6 @@ def register(tools: Tools) -> None:
     tools.jobs.add("audit_node", partial(auditing.audit_node, tools), lane="watch")
     tools.jobs.add("carry_on", partial(following.carry_on, tools))
     tools.jobs.add("look_at_renewal", partial(renewing.look, tools))
-    tools.jobs.add("stop_repeating", partial(agreeing.stop_repeating, tools))
     tools.jobs.every("sweep_renewals", "* * * * *", partial(renewing.sweep, tools))
     tools.jobs.add("compare_bank", partial(banking.compare_bank, tools), lane="watch")
     tools.jobs.every("sweep_banks", "*/10 * * * *", partial(banking.sweep, tools))

@@ -5,11 +5,12 @@ import sys
 
 
 class HeldPort:
-    """A free port of 127.0.0.1 that nobody else is given until it is let go.
+    """A free port of 127.0.0.1 that nobody who asks for any port is given until it is let go.
 
     Whoever asks the kernel for any port, or connects to somewhere, gets another one meanwhile; a server that is told
     this number can listen on it, because Linux lets sockets with SO_REUSEADDR share a port of which one listens at
-    most. Other systems do not share, so there it is only found, and somebody else may be quicker.
+    most; whoever holds it by its number as well is in for the same. Other systems do not share, so there it is only
+    found, and somebody else may be quicker.
     """
 
     def __init__(self, port: int = 0) -> None:

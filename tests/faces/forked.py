@@ -1,7 +1,7 @@
 """Runs `ferryman` in a process of its own that need not import everything again.
 
 That takes more than a second of each command's one and a half, and the tests give some three hundred. A server that has
-imported the command line is forked for each; it was started afresh, so nothing of the test's own process is in it.
+imported the command line is forked for each. It was started afresh, so what a test has changed is not in it.
 """
 
 import asyncio
@@ -38,6 +38,7 @@ async def run(order: Order, patience: float) -> int:
     await asyncio.to_thread(process.join, patience)
     if process.exitcode is None:
         process.kill()
+        await asyncio.to_thread(process.join)
         raise TimeoutError(f"ferryman {' '.join(order.words)} did not end within {patience} s")
     return process.exitcode
 

@@ -1,6 +1,7 @@
 """Jobs: promised by a transaction, kept whatever happens to the worker that had begun them."""
 
 import asyncio
+import json
 import logging
 import sys
 import time
@@ -11,6 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from procrastinate import exceptions as engine_errors
 from sqlalchemy import text
 
 from ferryman.kit.db import Database
@@ -105,6 +107,25 @@ async def test_a_worker_is_woken_by_a_commit_and_need_not_look(bench: Bench, dat
             await passer_by.defer(session, "note", what="in passing")
         await passer_by.close()
         await until(lambda: bench.done == ["by itself", "in passing"], "the second job")
+
+
+async def test_a_word_that_is_lost_is_told_of_and_the_next_one_is_said(
+    bench: Bench, database_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    say = bench.jobs._connector.execute_query_async
+
+    async def lost(query: str, **values: Any) -> None:
+        monkeypatch.setattr(bench.jobs._connector, "execute_query_async", say)
+        raise engine_errors.ConnectorException from psycopg.OperationalError("the server is gone")
+
+    monkeypatch.setattr(bench.jobs._connector, "execute_query_async", lost)
+    async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as ear:
+        await ear.execute('LISTEN "procrastinate_queue_v1#main"')
+        await bench.defer("note")
+        await until(lambda: "the server is gone" in caplog.text, "the loss to be told")
+        await bench.defer("note")
+        heard = [json.loads(word.payload)["type"] async for word in ear.notifies(timeout=20, stop_after=1)]
+    assert heard == ["job_inserted"]
 
 
 async def test_what_is_rolled_back_wakes_nobody(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 # Linux keeps this one in memory, where a database is made and dropped five times as fast as on a disk. A container may
-# have left only a little of it, and PostgreSQL wants some for itself.
+# have left only a little of it, PostgreSQL wants some for itself, and each worker of a test run takes up to 300 MB.
 IN_MEMORY = Path("/dev/shm")
 ENOUGH_BYTES = 2 * 1024**3
 

@@ -91,6 +91,7 @@ class Payment(Base):
     `request` is what was asked in words (description, language, …): a repeat must be the same to the letter.
     `way` is one of the provider's ways to pay. `fee` is what the provider kept, in minor units, where it says so;
     `details` what else it says for the books. `refunded` and `charged_back` are what went back, in minor units.
+    `to_stop`: it repeats by itself at the provider, nothing was agreed with it, and the provider has not been told yet.
     """
 
     __tablename__ = "payments"
@@ -117,6 +118,7 @@ class Payment(Base):
     succeeded_at: Mapped[datetime | None]
     ask_at: Mapped[datetime | None]  # when the sweep asks the provider again; None = final
     asked: Mapped[int] = mapped_column(default=0)
+    to_stop: Mapped[bool] = mapped_column(default=False, server_default="false")
     order: Mapped[Order] = relationship(lazy="joined", innerjoin=True)
 
     __table_args__ = (
@@ -127,6 +129,7 @@ class Payment(Base):
         CheckConstraint("charged_back BETWEEN 0 AND minor - refunded", name="charged_back_at_most_all"),
         CheckConstraint("state IN ('creating', 'pending', 'succeeded', 'cancelled', 'review')", name="state_known"),
         CheckConstraint("(state = 'succeeded') = (succeeded_at IS NOT NULL)", name="success_has_a_time"),
+        Index("ix_payments_to_stop", "id", postgresql_where=text("to_stop")),
         Index("ix_payments_to_ask", "ask_at", postgresql_where=text("ask_at IS NOT NULL")),
         Index("ix_payments_created_at", "created_at"),
         Index("ix_payments_in_review", "id", postgresql_where=text("state = 'review'")),

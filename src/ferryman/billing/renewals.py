@@ -131,6 +131,11 @@ async def to_unhook(session: AsyncSession, limit: int = 100) -> list[int]:
     return list(await session.scalars(select(Agreement.id).where(~Agreement.unhooked).limit(limit)))
 
 
+async def to_stop(session: AsyncSession, limit: int = 100) -> list[int]:
+    """Ids of payments that repeat by themselves elsewhere, and must not."""
+    return list(await session.scalars(select(Payment.id).where(Payment.to_stop).limit(limit)))
+
+
 async def forget(session: AsyncSession, now: datetime) -> None:
     """Drop the instruments that nobody has used for long."""
     old = (Agreement.sealed_token.is_not(None), Agreement.stopped_at <= now - FORGOTTEN_AFTER)

@@ -208,14 +208,14 @@ async def _book_fee(session: AsyncSession, payment: Payment, fact: Fact) -> None
         await ledger.post(session, ledger.FEE, f"payment:{payment.ref}", _kept_by(payment.provider, fee))
 
 
-async def book_dispute_fee(session: AsyncSession, payment: Payment, fact: Fact, *, won: bool = False) -> None:
-    """What chargebacks cost beside the money that went. Less than before is believed of one that was `won` alone: an
-    answer from before the chargeback says so, too."""
+async def book_dispute_fee(session: AsyncSession, payment: Payment, fact: Fact) -> None:
+    """What chargebacks cost beside the money that went. Less than before is believed once all that money is back: while
+    it is away, an answer from before the chargeback says so, too."""
     fee, source = fact.dispute_fee, f"disputes:{payment.ref}"
     if fee is None or fee.currency != payment.currency or fee.minor < 0:
         return
     more = fee.minor - await ledger.booked(session, source, f"fees:{payment.provider}", fee.currency)
-    if more > 0 or (more and won):
+    if more > 0 or (more and not payment.charged_back):
         await ledger.post_again(session, "dispute fee", source, _kept_by(payment.provider, Money(more, fee.currency)))
 
 

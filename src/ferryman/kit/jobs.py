@@ -231,9 +231,9 @@ class Jobs:
     async def _wake(self, lanes: list[str]) -> None:
         try:
             await self._connector.execute_query_async(_WAKE, lanes=lanes, what=_WHAT)
-        except engine_errors.ConnectorException as error:
+        except engine_errors.ProcrastinateException as error:
             # They look by themselves, and who waits for the database will hear of it elsewhere.
-            _log.warning("workers_not_woken", why=str(error))
+            _log.warning("workers_not_woken", why=str(error.__cause__ or error))
 
     async def waiting(self, session: AsyncSession) -> list[Waiting]:
         """How many jobs of each lane are due and not begun, and how long the oldest has been; every lane is named."""

@@ -144,16 +144,22 @@ async def test_an_invoice_that_was_passed_on_is_not_paid_by_another(
     assert (checkout["state"], checkout["error"]) == ("refused", voice("en").plain("refused-stranger"))
 
 
-async def test_money_of_another_person_goes_straight_back_to_them(
-    star_shop: Town, ann: Person, telegram_world: Messenger
+@pytest.mark.parametrize("keep", [False, True])
+async def test_money_of_another_person_goes_straight_back_to_them_and_does_not_come_again(
+    star_shop: Town, ann: Person, telegram_world: Messenger, keep: bool
 ) -> None:
     """Telegram asked somebody else than us, or we were wrong: the Stars came all the same."""
     bob = telegram_world.person(first_name="Bob", language_code="en")
-    invoice = invoices.by_slug(bob.cloud.world, await invoice_for(star_shop, ann))
+    invoice = invoices.by_slug(bob.cloud.world, await invoice_for(star_shop, ann, keep=keep))
     query = bob.cloud.checkouts.begin(invoice, bob.id, unheard=True)["id"]
     bob.cloud.checkouts.answer(BOT_ID, query, ok=True, error="")
     await until(lambda: bob.cloud.stars.charges(BOT_ID)[0]["state"] == "refunded", "the Stars to go back")
     await settled(star_shop, ann)
+
+    def rows() -> list[str]:
+        return [row["canceled"] for row in bob.cloud.stars.subscriptions(BOT_ID, bob.id)]
+
+    await until(lambda: rows() == (["bot"] if keep else []), "a row of payments to be stopped")
     assert await grants(star_shop) == 0
     assert await books(star_shop) == {}
     await pay(ann, invoice["slug"])

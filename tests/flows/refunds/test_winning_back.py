@@ -123,10 +123,28 @@ async def test_what_a_dispute_costs_is_booked_once_and_comes_back_only_with_the_
         await applying.apply_fact(case.shop.tools, provider, await case.fact())
         await applying.apply_fact(case.shop.tools, provider, stale)
     assert await fees(case) == fee + 1500
-    assert await balances(case.shop) == 0
+    booked = "SELECT count(*) FROM ledger_transactions WHERE source LIKE 'disputes:%'"
+    assert await case.shop.value(booked) == 1
     await case.decides(dispute, "win")
     assert await fees(case) == fee
     assert await case.shop.value("SELECT fee FROM payments") == fee
+    assert await case.shop.value(booked) == 2
+    assert await balances(case.shop) == 0
+
+
+async def test_what_a_dispute_cost_may_come_back_later_than_the_money(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dispute = await case.disputes(await case.buys())
+    fee = await fees(case)
+    await case.till.control.post(f"disputes/{dispute}/win")
+    provider, won = await case.provider(), await case.fact()
+    kept = replace(won, dispute_fee=Money(1500, won.amount.currency))
+    monkeypatch.setattr(type(provider), "look_up", _answering(kept))
+    await applying.apply_fact(case.shop.tools, provider, kept)
+    assert (await accounts(case.shop), await fees(case)) == ({"provider": MINOR, "sales": -MINOR}, fee)
+    await applying.apply_fact(case.shop.tools, provider, won)
+    assert await fees(case) == fee - 1500
     assert await balances(case.shop) == 0
 
 

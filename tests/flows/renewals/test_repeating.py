@@ -210,11 +210,29 @@ async def test_a_row_whose_first_payment_is_not_granted_is_stopped_however_long_
     await settling.settle_payment(anna.tools, number)
     for _ in range(3):
         assert anna.bank.stopped == []
-        await anna.tools.jobs.drain()
-        await anna.do("UPDATE procrastinate_jobs SET scheduled_at = NULL")
+        await anna.comes_round()
+    await anna.comes_round(2)
     assert len(anna.bank.stopped) == 1
     assert anna.bank.stopped[0][:2] == ("stop", TELEGRAM_ID)
     assert await anna.value("SELECT count(*) FROM renewals WHERE external_id = :id", id=anna.bank.stopped[0][2]) == 0
+
+
+async def test_one_that_nobody_agreed_to_and_is_taken_up_again_over_there_is_stopped_again(anna: Subscriber) -> None:
+    await buying.begin(anna.tools, buying.Wish(anna.customer_id, anna.term_id, "repeats", "tap", keep=True))
+    ref, number = await anna.row("SELECT ref, id FROM payments")
+    with pytest.raises(NotFound):
+        await agreeing.star_subscription_changed(anna.tools, ref, TELEGRAM_ID, "active")
+    await _is_blocked(anna, ref)
+    await settling.settle_payment(anna.tools, number)
+    await anna.comes_round()
+    await agreeing.star_subscription_changed(anna.tools, ref, TELEGRAM_ID, "canceled")
+    await anna.comes_round()
+    assert len(anna.bank.stopped) == 1
+    with pytest.raises(NotFound):
+        await agreeing.star_subscription_changed(anna.tools, ref, TELEGRAM_ID + 1, "active")
+    await agreeing.star_subscription_changed(anna.tools, ref, TELEGRAM_ID, "active")
+    await anna.comes_round()
+    assert len(anna.bank.stopped) == 2
 
 
 @pytest.mark.parametrize("days", [29, 90])

@@ -61,7 +61,7 @@ async def apply_fact(
         if less is not None and less == knew:
             assert fact.charged_back is not None
             await winning_back.won_back(tools, session, settled.payment, fact.charged_back, tools.clock.now())
-            await settlement.book_dispute_fee(session, settled.payment, fact, won=True)
+            await settlement.book_dispute_fee(session, settled.payment, fact)
             settled, less = Settled(Outcome.WON_BACK, settled.payment), None
     reached(Step.PAYMENT_COMMITTED)
     _note(settled, fact)
@@ -136,7 +136,7 @@ async def _settle(
     if granted is not None and _stays(settled.payment):
         await agreeing.paid(tools, session, settled.payment, fact, granted)
     elif granted is not None or settled.outcome in (Outcome.SECOND, Outcome.BARRED):
-        await agreeing.not_granted(tools, session, settled.payment)
+        agreeing.not_agreed(settled.payment)
     log.bind(order=order.ref)
     return settled
 

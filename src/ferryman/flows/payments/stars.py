@@ -126,6 +126,8 @@ async def _give_back(tools: Tools, received: Received) -> None:
         description="",
     )
     await provider.refund(request)
+    if received.said.get("is_recurring"):
+        await agreeing.stop_there(provider, received.payer, charge)
     _log.warning("strangers_stars_given_back", payment=ref, charge=charge, amount=amount)
 
 

@@ -6,7 +6,7 @@ ended        somebody's wish ends it, or their money went back
 star_subscription_changed
              Telegram says that somebody has stopped, resumed, or could not pay what repeats by itself
 unhook       what ended here, and repeats by itself elsewhere, is ended there
-not_granted  so is what never began here, because its first payment went to the balance or back
+stop_payment so is what never began here, because its first payment went to the balance or back
 """
 
 from dataclasses import replace
@@ -29,7 +29,7 @@ from ferryman.flows.renewals import proposing
 from ferryman.flows.tools import Tools
 from ferryman.kit import log
 from ferryman.kit.db import LOCK
-from ferryman.kit.errors import AccessDenied, FerrymanError, NotFound, Refused
+from ferryman.kit.errors import AccessDenied, NotFound, Refused
 from ferryman.kit.money import Money
 from ferryman.messaging.notice import Notice
 from ferryman.messaging.renewals import RenewalFailed, RenewalMoved, RenewalOn, RenewalStopped, Renewed
@@ -40,7 +40,6 @@ _log = log.get("renewing")
 
 # Days: the only period in which Telegram repeats a payment.
 REPEATS_EVERY = 30
-STOP_AGAIN_SECONDS = 60.0
 
 
 def keeps(kind: type[Offered], way: Way, days: int, *, reduced: bool) -> bool:
@@ -213,7 +212,8 @@ async def star_subscription_changed(tools: Tools, payload_ref: str, telegram_id:
         found = await renewals.agreed_with(session, payload_ref)
         customer = await session.get_one(Customer, found.customer_id) if found is not None else None
         if found is None or customer is None or customer.telegram_id != telegram_id:
-            raise NotFound("There is no such renewal of this person's.")
+            await _never_agreed(session, payload_ref, telegram_id, state)
+            return
         subscription = await session.get_one(Subscription, found.subscription_id, with_for_update=LOCK)
         one = await renewals.held(session, found.id)
         match state:
@@ -229,6 +229,17 @@ async def star_subscription_changed(tools: Tools, payload_ref: str, telegram_id:
             case "active" if not one.active and await renewals.active(session, subscription.id) is None:
                 renewals.take_up(one, one.amount, subscription.ends_at, tools.clock.now())
                 await welcome(tools, session, one, subscription)
+
+
+async def _never_agreed(session: AsyncSession, payload_ref: str, telegram_id: int, state: str) -> None:
+    """What was not agreed to here is stopped there, should somebody take it up again. Raises NotFound."""
+    mine = select(Payment).join(Order).join(Customer, Customer.id == Order.customer_id)
+    paid = (Payment.ref == payload_ref, Customer.telegram_id == telegram_id, Payment.state == Attempt.SUCCEEDED)
+    payment = await session.scalar(mine.where(*paid))
+    if payment is None or await renewals.agreed_with(session, payload_ref) is not None:
+        raise NotFound("There is no such renewal of this person's.")
+    if state == "active":
+        not_agreed(payment)
 
 
 async def _sold_still(session: AsyncSession, one: Agreement, subscription: Subscription) -> bool:
@@ -248,42 +259,35 @@ async def unhook(tools: Tools, agreement_id: int) -> None:
     if one.unhooked:
         return
     if one.external_id is not None:
-        await _stop_there(provider, customer, one.external_id)
+        await stop_there(provider, customer.telegram_id, one.external_id)
     async with tools.db.unit() as session:
         (await renewals.held(session, agreement_id)).unhooked = True
 
 
-async def not_granted(tools: Tools, session: AsyncSession, payment: Payment) -> None:
-    """A payment has succeeded, and what it pays for was not granted: should it repeat by itself, it is stopped."""
-    if payment.request.get("every_days"):
-        await tools.jobs.defer(session, "stop_repeating", once=f"repeats:{payment.id}", payment_id=payment.id)
+def not_agreed(payment: Payment) -> None:
+    """A payment has succeeded, and no agreement comes of it: should it repeat by itself, it is to be stopped."""
+    payment.to_stop = bool(payment.request.get("every_days"))
 
 
-async def stop_repeating(tools: Tools, payment_id: int) -> None:
-    """Have a payment's row stopped where it repeats, however long that takes."""
+async def stop_payment(tools: Tools, payment_id: int) -> None:
+    """Have the row that begins with a payment stopped where it repeats. Raises Retry, AccessDenied, Misconfigured."""
     async with tools.db.unit() as session:
         payment = await session.get_one(Payment, payment_id)
         customer = await session.get_one(Customer, payment.order.customer_id)
-    assert payment.external_id is not None
-    try:
-        async with tools.db.unit() as session:
-            provider = await opening.connected(tools, session, payment.provider)
-        await _stop_there(provider, customer, payment.external_id)
-        _log.info("repetition_stopped", payment=payment.ref)
-    except FerrymanError as error:
-        _log.warning("repetition_not_stopped", payment=payment.ref, why=str(error))
-        async with tools.db.unit() as session:
-            await tools.jobs.defer(
-                session, "stop_repeating", once=f"repeats:{payment_id}", after=STOP_AGAIN_SECONDS, payment_id=payment_id
-            )
+        provider = await opening.connected(tools, session, payment.provider)
+    if payment.external_id is not None:
+        await stop_there(provider, customer.telegram_id, payment.external_id)
+    async with tools.db.unit() as session:
+        (await checkout.held(session, payment_id)).to_stop = False
+    _log.info("repetition_stopped", payment=payment.ref)
 
 
-async def _stop_there(provider: Offered, customer: Customer, external_id: str) -> None:
-    """What is not known there any more is stopped. Raises Retry, AccessDenied."""
+async def stop_there(provider: Offered, payer: int, external_id: str) -> None:
+    """What is not known there any more is stopped. `payer` is a Telegram id. Raises Retry, AccessDenied."""
     if not isinstance(provider, Repeating):
         return
     try:
-        await provider.stop(customer.telegram_id, external_id)
+        await provider.stop(payer, external_id)
     except AccessDenied:
         raise
     except Refused as error:

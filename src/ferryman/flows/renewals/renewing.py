@@ -83,12 +83,18 @@ async def sweep(tools: Tools) -> None:
         for number in await renewals.due(session, now):
             await tools.jobs.defer(session, "look_at_renewal", once=f"renewal:{number}", agreement_id=number)
         to_unhook = await renewals.to_unhook(session)
+        to_stop = await renewals.to_stop(session)
         await renewals.forget(session, now)
     for number in to_unhook:
         try:
             await agreeing.unhook(tools, number)
         except FerrymanError as error:
             _log.warning("renewal_not_unhooked", renewal=number, why=str(error))
+    for payment_id in to_stop:
+        try:
+            await agreeing.stop_payment(tools, payment_id)
+        except FerrymanError as error:
+            _log.warning("repetition_not_stopped", payment_id=payment_id, why=str(error))
 
 
 async def _hurry(session: AsyncSession, now: datetime) -> None:
