@@ -1,7 +1,6 @@
 """Jobs: promised by a transaction, kept whatever happens to the worker that had begun them."""
 
 import asyncio
-import json
 import logging
 import sys
 import time
@@ -12,7 +11,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from procrastinate import exceptions as engine_errors
 from sqlalchemy import text
 
 from ferryman.kit.db import Database
@@ -43,10 +41,6 @@ class Bench:
     async def waiting(self) -> int:
         # The engine's own look for dead workers comes round by the clock, in the middle of any test.
         return int(await self.value("SELECT count(*) FROM procrastinate_jobs WHERE task_name <> 'take_over'"))
-
-    async def listens(self) -> bool:
-        query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
-        return int(await self.value(query)) > 0
 
     async def value(self, query: str) -> Any:
         async with self.database.unit() as session:
@@ -91,61 +85,6 @@ async def _defer_and_change_the_mind(bench: Bench) -> None:
     async with bench.database.unit() as session:
         await bench.jobs.defer(session, "note", what="never")
         raise Refused("On second thoughts, no.")
-
-
-async def test_a_worker_is_woken_by_a_commit_and_need_not_look(bench: Bench, database_url: str) -> None:
-    bench.jobs._looks["main"] = 120.0
-    async with working(bench.jobs):
-        await until(bench.listens, "the worker to listen")
-        await bench.defer("note", what="by itself")
-        await until(lambda: bench.done == ["by itself"], "the first job")
-        # Of a process that ends right after, as a command does.
-        passer_by = Jobs(database_url)
-        passer_by.add("note", bench.note)
-        await passer_by.open()
-        async with bench.database.unit() as session:
-            await passer_by.defer(session, "note", what="in passing")
-        await passer_by.close()
-        await until(lambda: bench.done == ["by itself", "in passing"], "the second job")
-
-
-async def test_a_word_that_is_lost_is_told_of_and_the_next_one_is_said(
-    bench: Bench, database_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    say = bench.jobs._connector.execute_query_async
-
-    async def lost(query: str, **values: Any) -> None:
-        monkeypatch.setattr(bench.jobs._connector, "execute_query_async", say)
-        raise engine_errors.ConnectorException from psycopg.OperationalError("the server is gone")
-
-    monkeypatch.setattr(bench.jobs._connector, "execute_query_async", lost)
-    async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as ear:
-        await ear.execute('LISTEN "procrastinate_queue_v1#main"')
-        await bench.defer("note")
-        await until(lambda: "the server is gone" in caplog.text, "the loss to be told")
-        await bench.defer("note")
-        heard = [json.loads(word.payload)["type"] async for word in ear.notifies(timeout=20, stop_after=1)]
-    assert heard == ["job_inserted"]
-
-
-async def test_what_is_rolled_back_wakes_nobody(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    woken: list[str] = []
-    monkeypatch.setattr(bench.jobs._bell, "ring", woken.append)
-    with pytest.raises(Refused):
-        await _defer_and_change_the_mind(bench)
-    await bench.defer("note", once="later", after=60.0)
-    assert woken == []
-    await bench.defer("note", once="now")
-    await bench.defer("note", once="now")
-    assert woken == ["main"]
-
-
-async def test_no_transaction_notifies_by_itself(bench: Bench) -> None:
-    """Such transactions would be committed one after another."""
-    query = (
-        "SELECT count(*) FROM pg_trigger WHERE tgrelid = 'procrastinate_jobs'::regclass AND tgname LIKE '%inserted%'"
-    )
-    assert await bench.value(query) == 0
 
 
 async def test_fifty_defers_of_one_thing_are_one_job_and_the_transaction_lives_on(bench: Bench) -> None:

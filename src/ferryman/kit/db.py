@@ -1,7 +1,7 @@
 """The database: engine, declarative base, and `Database.unit()`, which holds the only commit in the product."""
 
 import select
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
@@ -32,9 +32,6 @@ LOCK = {"key_share": True}
 # A pooled connection that has lain idle for this many seconds is asked whether it lives. Asking each time would cost a
 # round trip in every transaction, and a server that went away properly is noticed without: see `_wakes`.
 IDLE_SECONDS = 30.0
-
-
-ONCE_COMMITTED = "once_committed"
 
 
 class Base(DeclarativeBase):
@@ -74,21 +71,11 @@ class Database:
             async with self._sessions() as session:
                 yield session
                 await session.commit()
-                for act in session.info.pop(ONCE_COMMITTED, ()):
-                    act()
         except (OperationalError, InterfaceError, PoolEmpty) as error:
             raise Unreachable("The database does not answer.") from error
 
     async def close(self) -> None:
         await self.engine.dispose()
-
-
-def once_committed(session: AsyncSession, act: Callable[[], None]) -> None:
-    """Have something done as soon as the session's unit is committed; it is not done when that is rolled back.
-
-    A process that dies in between has not done it, so it can only be what somebody else makes up for.
-    """
-    session.info.setdefault(ONCE_COMMITTED, []).append(act)
 
 
 def _look_at_idle_connections(engine: AsyncEngine) -> None:

@@ -13,7 +13,6 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
 
 import procrastinate
@@ -28,8 +27,6 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ferryman.kit import log
-from ferryman.kit.bell import Bell
-from ferryman.kit.db import once_committed
 from ferryman.kit.errors import FerrymanError, Unreachable
 from ferryman.kit.life import Life
 
@@ -64,9 +61,6 @@ EXCEPTION WHEN unique_violation THEN
 END
 $$;
 """
-# What the engine's own trigger would tell its workers; they do not look at which job it is.
-_WAKE = "SELECT pg_notify('procrastinate_queue_v1#' || lane, %(what)s) FROM unnest(%(lanes)s::text[]) AS lane"
-_WHAT = json.dumps({"type": "job_inserted", "job_id": 0})
 _DEFER = text("SELECT defer_job(:queue, :task, :priority, :lock, :once, CAST(:args AS jsonb), :at)")
 
 
@@ -158,7 +152,6 @@ class Jobs:
         self._lanes: set[str] = set()
         self._looks: dict[str, float] = {}
         self._busy = 0
-        self._bell = Bell(self._wake)
         self._life = Life(database_url)
         self._workers = _Living(self._connector, self._life)
         self._app = procrastinate.App(connector=self._connector, worker_defaults={"delete_jobs": "successful"})
@@ -221,19 +214,9 @@ class Jobs:
             job["once"] = once and f"{once}:later"
             job["priority"] = DELAYED
         try:
-            new = bool(await session.scalar(_DEFER, job))
+            return bool(await session.scalar(_DEFER, job))
         except (OperationalError, InterfaceError) as error:
             raise Unreachable("The job queue's database does not answer.") from error
-        if new and job["at"] is None:
-            once_committed(session, partial(self._bell.ring, job["queue"]))
-        return new
-
-    async def _wake(self, lanes: list[str]) -> None:
-        try:
-            await self._connector.execute_query_async(_WAKE, lanes=lanes, what=_WHAT)
-        except engine_errors.ProcrastinateException as error:
-            # They look by themselves, and who waits for the database will hear of it elsewhere.
-            _log.warning("workers_not_woken", why=str(error.__cause__ or error))
 
     async def waiting(self, session: AsyncSession) -> list[Waiting]:
         """How many jobs of each lane are due and not begun, and how long the oldest has been; every lane is named."""
@@ -242,10 +225,8 @@ class Jobs:
 
     async def open(self) -> None:
         await self._app.open_async()
-        self._bell.open()
 
     async def close(self) -> None:
-        await self._bell.close()
         await self._life.end()
         await self._app.close_async()
 
@@ -287,7 +268,7 @@ class Jobs:
             name=lane,
             concurrency=concurrency,
             install_signal_handlers=False,
-            # Nothing wakes the engine when a lock becomes free, or when a delayed job is due: so it looks this often.
+            # Nothing wakes the engine when a lock becomes free, only when a job is added: so it looks this often.
             fetch_job_polling_interval=self._looks.get(lane, LOOK_SECONDS),
             update_heartbeat_interval=self._pace.heartbeat,
             stalled_worker_timeout=self._pace.dead_after,

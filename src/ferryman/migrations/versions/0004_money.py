@@ -9,7 +9,7 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-SCRIPTS = ("0004_money.sql", "0004_prices.sql", "0004_refunds.sql", "0004_renewals.sql", "0004_jobs.sql")
+SCRIPTS = ("0004_money.sql", "0004_prices.sql", "0004_refunds.sql", "0004_renewals.sql")
 
 
 def upgrade() -> None:
