@@ -54,7 +54,9 @@ async def webhook_came(tools: Tools, provider_name: str, raw: RawWebhook) -> tup
     Raises NotFound for a provider that is not set up, Misconfigured for one whose settings cannot be used.
     """
     async with tools.db.unit() as session:
-        if provider_name not in tools.providers or await session.get(methods.Method, provider_name) is None:
+        # Held, for the session forgets what nobody holds, and connecting would read it again.
+        method = await session.get(methods.Method, provider_name) if provider_name in tools.providers else None
+        if method is None:
             raise NotFound("There is no such provider.")
         provider = await connected(tools, session, provider_name)
         if isinstance(provider, InHouse):
