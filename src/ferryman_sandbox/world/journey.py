@@ -1,11 +1,13 @@
 """The way of each payment, told from both worlds: paid at the bank → heard → granted → key on each node → told.
 
-Pure functions over JSON: the bank's payments and deliveries, the panels' clients, and the product's own overview. Times
-of the steps are milliseconds after the bank took the money; None = not (yet) seen.
+Pure functions over JSON: payments and deliveries of who takes money, the panels' clients, and the product's own
+overview. Times of the steps are milliseconds after the money was taken; None = not (yet) seen.
 """
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from statistics import median
 from typing import Any
 
@@ -15,32 +17,72 @@ Json = dict[str, Any]
 LONGEST_MS = 24 * 3600 * 1000
 
 
-def journeys(
-    bank: Sequence[Json], deliveries: Sequence[Json], panels: Mapping[str, Mapping[str, Json]], known: Json
-) -> list[Json]:
-    """One per paid payment of `bank`, in its order. `panels`: node name → client email → {"created", "updated"} ms."""
+@dataclass(frozen=True)
+class Sale:
+    """Money that somebody took, and when the shop first answered 200 to the news of it, in Unix milliseconds.
+
+    `payment` is the id over there, `amount` as YooKassa writes it: {"value", "currency"}.
+    """
+
+    payment: str
+    amount: Json
+    at: float
+    heard: float | None
+
+
+def at_the_bank(payments: Sequence[Json], deliveries: Sequence[Json]) -> list[Sale]:
+    """YooKassa's."""
     heard = _first_heard(deliveries)
+    return [
+        Sale(paid["id"], paid["amount"], at, heard.get(paid["id"]))
+        for paid in payments
+        if paid["status"] == "succeeded" and (at := milliseconds(paid["captured_at"])) is not None
+    ]
+
+
+def elsewhere(told: Mapping[str, Sequence[Json]], known: Json) -> list[Sale]:
+    """Everybody else's, of whom the shop's own books say that they have succeeded; `told` are deliveries by provider.
+
+    Each speaks a language of its own, so the money counts as taken when the news left that came last before the shop
+    had settled it, and as taken and heard of right then where no news came by HTTP, as with Stars.
+    """
+    found = []
+    for payment in known.get("payments", ()):
+        settled = milliseconds(payment.get("succeeded_at"))
+        if settled is None or payment["provider"] not in told:
+            continue
+        news = [one for one in told[payment["provider"]] if one["status"] == 200 and _speaks_of(one, payment["ref"])]
+        last = max((one for one in news if one["at"] * 1000 <= settled), key=lambda one: one["at"], default=None)
+        at, heard = (settled, settled) if last is None else (last["at"] * 1000, last["at"] * 1000 + last["ms"])
+        amount = {"value": payment["amount"], "currency": payment["currency"]}
+        found.append(Sale(payment["external_id"], amount, at, heard))
+    return found
+
+
+def _speaks_of(delivery: Json, ref: str) -> bool:
+    return ref in json.dumps(delivery["body"])
+
+
+def journeys(sales: Iterable[Sale], panels: Mapping[str, Mapping[str, Json]], known: Json) -> list[Json]:
+    """One per sale, the newest first. `panels`: node name → client email → {"created", "updated"} ms."""
     payments = {payment["external_id"]: payment for payment in known.get("payments", ())}
     orders = {order["ref"]: order for order in known.get("orders", ())}
     found = []
-    for paid in bank:
-        if paid["status"] != "succeeded":
-            continue
-        start = milliseconds(paid["captured_at"])
-        payment = payments.get(paid["id"], {})
+    for sale in sorted(sales, key=lambda sale: -sale.at):
+        payment = payments.get(sale.payment, {})
         order = orders.get(payment.get("order"), {})
         customer = order.get("customer")
         found.append(
             {
-                "payment": paid["id"],
-                "amount": paid["amount"],
-                "at": paid["captured_at"],
+                "payment": sale.payment,
+                "amount": sale.amount,
+                "at": datetime.fromtimestamp(sale.at / 1000, UTC).isoformat(),
                 "customer": customer,
                 "order": order.get("ref"),
-                "heard": _after(start, heard.get(paid["id"])),
-                "granted": _after(start, milliseconds(payment.get("succeeded_at"))),
-                "keys": _keys(start, customer, panels, known),
-                "told": _told(start, customer, known),
+                "heard": _after(sale.at, sale.heard),
+                "granted": _after(sale.at, milliseconds(payment.get("succeeded_at"))),
+                "keys": _keys(sale.at, customer, panels, known),
+                "told": _told(sale.at, customer, known),
             }
         )
     return found

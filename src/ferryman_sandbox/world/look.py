@@ -5,7 +5,7 @@ from typing import Any
 
 import aiohttp
 
-from ferryman_sandbox.world.journey import journeys, paid_to_key
+from ferryman_sandbox.world.journey import at_the_bank, elsewhere, journeys, paid_to_key
 from ferryman_sandbox.world.product import Product
 from ferryman_sandbox.world.recipe import PLACES, Addresses, Place, Secrets
 
@@ -32,7 +32,8 @@ class Look:
     async def everything(self, product: Product | None) -> Json:
         """`known` is the product's last overview; `fresh` says whether it is of this moment."""
         sites = self._addresses
-        fresh, bank, deliveries, webhooks, faults, *states = await asyncio.gather(
+        told, fresh, bank, deliveries, webhooks, faults, *states = await asyncio.gather(
+            self._told(),
             self.overview(),
             self._get(f"{sites.yookassa}/__emu/payments?limit={SHOWN}"),
             self._get(f"{sites.yookassa}/__emu/deliveries?limit={SHOWN * 3}"),
@@ -42,9 +43,8 @@ class Look:
         )
         known = self._known = fresh or self._known
         panels = dict(zip((place.name for place in PLACES), states, strict=True))
-        found = journeys(
-            bank or [], deliveries or [], {name: panel["seen"] for name, panel in panels.items()}, known or {}
-        )
+        sales = [*at_the_bank(bank or [], deliveries or []), *elsewhere(told, known or {})]
+        found = journeys(sales, {name: panel["seen"] for name, panel in panels.items()}, known or {})[:SHOWN]
         for panel in panels.values():
             del panel["seen"]
         return {
@@ -58,6 +58,14 @@ class Look:
             "panels": list(panels.values()),
             "weather": {"webhooks": webhooks, "telegram": (faults or {}).get("waiting", [])},
         }
+
+    async def _told(self) -> dict[str, list[Json]]:
+        """What everybody but the first bank has told the shop, by provider; the messenger needs no webhooks."""
+        tills = self._addresses.tills
+        said = await asyncio.gather(
+            *(self._get(f"{site}/__emu/deliveries?limit={SHOWN * 3}") for site in tills.values())
+        )
+        return {"stars": []} | {name: deliveries or [] for name, deliveries in zip(tills, said, strict=True)}
 
     async def _panel(self, place: Place) -> Json:
         """The newest clients; `seen` has each by its email, for the journeys."""
