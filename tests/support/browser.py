@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 CHROMIUM = Path("/usr/bin/chromium")
+# Other tests have the processor as well; by itself it would be 5 s.
+expect.set_options(timeout=20_000)
 
 in_browser = [
     pytest.mark.browser,

@@ -1,6 +1,7 @@
 """One look at the whole world: asks every emulator and the product, and shapes the answers for the page."""
 
 import asyncio
+from collections.abc import Collection
 from typing import Any
 
 import aiohttp
@@ -32,8 +33,7 @@ class Look:
     async def everything(self, product: Product | None) -> Json:
         """`known` is the product's last overview; `fresh` says whether it is of this moment."""
         sites = self._addresses
-        told, fresh, bank, deliveries, webhooks, faults, *states = await asyncio.gather(
-            self._told(),
+        fresh, bank, deliveries, webhooks, faults, *states = await asyncio.gather(
             self.overview(),
             self._get(f"{sites.yookassa}/__emu/payments?limit={SHOWN}"),
             self._get(f"{sites.yookassa}/__emu/deliveries?limit={SHOWN * 3}"),
@@ -43,6 +43,7 @@ class Look:
         )
         known = self._known = fresh or self._known
         panels = dict(zip((place.name for place in PLACES), states, strict=True))
+        told = await self._told({payment["provider"] for payment in (known or {}).get("payments", ())})
         sales = [*at_the_bank(bank or [], deliveries or []), *elsewhere(told, known or {})]
         found = journeys(sales, {name: panel["seen"] for name, panel in panels.items()}, known or {})[:SHOWN]
         for panel in panels.values():
@@ -59,9 +60,9 @@ class Look:
             "weather": {"webhooks": webhooks, "telegram": (faults or {}).get("waiting", [])},
         }
 
-    async def _told(self) -> dict[str, list[Json]]:
-        """What everybody but the first bank has told the shop, by provider; the messenger needs no webhooks."""
-        tills = self._addresses.tills
+    async def _told(self, names: Collection[str]) -> dict[str, list[Json]]:
+        """What these, the first bank aside, have told the shop, by provider; the messenger needs no webhooks."""
+        tills = {name: site for name, site in self._addresses.tills.items() if name in names}
         said = await asyncio.gather(
             *(self._get(f"{site}/__emu/deliveries?limit={SHOWN * 3}") for site in tills.values())
         )
