@@ -46,21 +46,23 @@ def elsewhere(told: Mapping[str, Sequence[Json]], known: Json) -> list[Sale]:
     Each speaks a language of its own, so the money counts as taken when the news left that came last before the shop
     had settled it, and as taken and heard of right then where no news came by HTTP, as with Stars.
     """
+    # The page looks once a second: each delivery is written out once, not for every payment.
+    news = {
+        name: [(one, json.dumps(one["body"])) for one in said if one["status"] == 200] for name, said in told.items()
+    }
     found = []
     for payment in known.get("payments", ()):
         settled = milliseconds(payment.get("succeeded_at"))
-        if settled is None or payment["provider"] not in told:
+        if settled is None or payment["provider"] not in news:
             continue
-        news = [one for one in told[payment["provider"]] if one["status"] == 200 and _speaks_of(one, payment["ref"])]
-        last = max((one for one in news if one["at"] * 1000 <= settled), key=lambda one: one["at"], default=None)
+        heard_of = [
+            one for one, text in news[payment["provider"]] if one["at"] * 1000 <= settled and payment["ref"] in text
+        ]
+        last = max(heard_of, key=lambda one: one["at"], default=None)
         at, heard = (settled, settled) if last is None else (last["at"] * 1000, last["at"] * 1000 + last["ms"])
         amount = {"value": payment["amount"], "currency": payment["currency"]}
         found.append(Sale(payment["external_id"], amount, at, heard))
     return found
-
-
-def _speaks_of(delivery: Json, ref: str) -> bool:
-    return ref in json.dumps(delivery["body"])
 
 
 def journeys(sales: Iterable[Sale], panels: Mapping[str, Mapping[str, Json]], known: Json) -> list[Json]:
