@@ -3,7 +3,6 @@
 import asyncio
 from typing import Any
 
-import psycopg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
@@ -12,6 +11,7 @@ from ferryman.kit import db
 from ferryman.kit.db import Database
 from ferryman.kit.errors import Refused, Unreachable
 from ferryman.people.customer import Customer
+from tests.support.outage import cut
 
 
 def anna() -> Customer:
@@ -79,12 +79,7 @@ async def _cut_in_the_middle(database: Database, database_url: str) -> None:
     async with database.unit() as session:
         session.add(anna())
         await session.flush()
-        await _cut(database_url, (await session.execute(text("SELECT pg_backend_pid()"))).scalar_one())
-
-
-async def _cut(database_url: str, backend: int) -> None:
-    async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as operator:
-        await operator.execute("SELECT pg_terminate_backend(%s)", [backend])
+        await cut(database_url, (await session.execute(text("SELECT pg_backend_pid()"))).scalar_one())
 
 
 async def test_an_idle_connection_that_was_cut_is_replaced_without_a_word(
@@ -92,7 +87,7 @@ async def test_an_idle_connection_that_was_cut_is_replaced_without_a_word(
 ) -> None:
     async with database.unit() as session:
         backend = (await session.execute(text("SELECT pg_backend_pid()"))).scalar_one()
-    await _cut(database_url, backend)
+    await cut(database_url, backend)
     assert await people(database) == 0
 
 
@@ -122,7 +117,7 @@ async def test_a_unit_that_fails_on_a_cut_connection_has_the_same_name(database:
 
 async def _cut_and_refuse(database: Database, database_url: str) -> None:
     async with database.unit() as session:
-        await _cut(database_url, (await session.execute(text("SELECT pg_backend_pid()"))).scalar_one())
+        await cut(database_url, (await session.execute(text("SELECT pg_backend_pid()"))).scalar_one())
         raise Refused("No.")
 
 

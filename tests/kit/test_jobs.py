@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from sqlalchemy import text
 
@@ -18,6 +17,7 @@ from ferryman.kit.errors import Refused, Unreachable
 from ferryman.kit.jobs import Jobs, Pace
 from tests.kit.hanging_worker import NAMES, PACE
 from tests.support.chat import until
+from tests.support.outage import cut
 from tests.support.processes import surroundings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -401,8 +401,7 @@ async def test_a_connection_lost_in_the_middle_of_a_transaction_is_named(bench: 
 async def _defer_on_a_lost_connection(bench: Bench, database_url: str) -> None:
     async with bench.database.unit() as session:
         backend = (await session.execute(text("SELECT pg_backend_pid()"))).scalar_one()
-        async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as operator:
-            await operator.execute("SELECT pg_terminate_backend(%s)", [backend])
+        await cut(database_url, backend)
         await bench.jobs.defer(session, "note")
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from ferryman.kit.life import Life
 from tests.support.chat import until
+from tests.support.outage import CUT
 
 LOCK = "SELECT pg_try_advisory_lock(%s)"
 
@@ -39,7 +40,7 @@ async def test_whoever_lost_their_locks_hears_of_it_once_and_may_begin_anew(data
     life, other = Life(database_url), Life(database_url)
     try:
         await life.ask(LOCK, 7)
-        await other.ask("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = 7")
+        await other.ask(f"{CUT} FROM pg_locks WHERE locktype = 'advisory' AND objid = 7")
         with pytest.raises(psycopg.OperationalError):
             await life.ask("SELECT 1")
         assert await life.ask("SELECT 1") == [(1,)]
