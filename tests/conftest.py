@@ -10,6 +10,8 @@ from pathlib import Path
 import psycopg
 import pytest
 from cryptography.fernet import Fernet
+from hypothesis import HealthCheck
+from hypothesis import settings as effort
 
 from ferryman import wiring
 from ferryman.flows.tools import Tools
@@ -32,6 +34,11 @@ NOT_FOR_KEEPS = (
 )
 
 log.configure("console", "warning")
+
+# Every run tries the same examples, however slow the machine is; `pytest --hypothesis-profile=explore` tries others.
+effort.register_profile("explore", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+effort.register_profile("steady", effort.get_profile("explore"), derandomize=True, database=None)
+effort.load_profile("steady")
 
 
 class MovableClock:

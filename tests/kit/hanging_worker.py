@@ -5,7 +5,7 @@ import sys
 
 from ferryman.kit.jobs import Jobs, Pace
 
-PACE = Pace(heartbeat=0.2, dead_after=1.0, look="* * * * * *", drain=5.0)
+PACE = Pace(heartbeat=0.2, dead_after=10.0, look="* * * * * *", drain=5.0)
 NAMES = ("node", "free", "tick")
 
 

@@ -135,8 +135,8 @@ async def test_silence_ends_at_the_timeout_and_is_named(http: Http) -> None:
         started = time.monotonic()
         with pytest.raises(Unreachable, match=r"^127\.0\.0\.1 did not answer within 0\.2 s\.$"):
             await http.request("GET", f"http://127.0.0.1:{port}/{SECRET}", timeout=0.2)
-        assert time.monotonic() - started < 2
-        await asyncio.wait_for(hung_up.wait(), 5)
+        assert time.monotonic() - started < 10
+        await asyncio.wait_for(hung_up.wait(), 20)
 
 
 async def test_a_body_that_trickles_ends_at_the_timeout_too(http: Http) -> None:
@@ -154,7 +154,7 @@ async def test_a_body_that_trickles_ends_at_the_timeout_too(http: Http) -> None:
         port = server.sockets[0].getsockname()[1]
         with pytest.raises(Unreachable, match="did not answer within"):
             await http.request("GET", f"http://127.0.0.1:{port}/", timeout=0.3)
-        await asyncio.wait_for(hung_up.wait(), 5)
+        await asyncio.wait_for(hung_up.wait(), 20)
 
 
 async def test_a_refused_connection_is_named(http: Http) -> None:

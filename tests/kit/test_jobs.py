@@ -21,6 +21,11 @@ from tests.support.outage import cut
 from tests.support.processes import surroundings
 
 ROOT = Path(__file__).resolve().parents[2]
+# The engine's own look for dead workers comes round by the clock, in the middle of any test.
+OURS = "FROM procrastinate_jobs WHERE task_name <> 'take_over'"
+DOING = f"SELECT count(*) {OURS} AND status = 'doing'"
+# Not yet idle it has not committed, and hears nothing.
+LISTENING = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%quiet%' AND state = 'idle'"
 
 
 class Bench:
@@ -39,8 +44,7 @@ class Bench:
             return await self.jobs.defer(session, name, **options)  # type: ignore[arg-type]
 
     async def waiting(self) -> int:
-        # The engine's own look for dead workers comes round by the clock, in the middle of any test.
-        return int(await self.value("SELECT count(*) FROM procrastinate_jobs WHERE task_name <> 'take_over'"))
+        return int(await self.value(f"SELECT count(*) {OURS}"))
 
     async def value(self, query: str) -> Any:
         async with self.database.unit() as session:
@@ -210,6 +214,7 @@ async def test_a_schedule_ticks_once_for_two_workers(bench: Bench, database_url:
     for number, jobs in enumerate((bench.jobs, other)):
         jobs.every("tick", "* * * * * *", _counting(ticks, number))
     await other.open()
+    began = time.monotonic()
     try:
         async with working(bench.jobs), working(other):
             await until(lambda: len(ticks) >= 3, "three ticks")
@@ -221,7 +226,7 @@ async def test_a_schedule_ticks_once_for_two_workers(bench: Bench, database_url:
         await other.close()
     assert told == 1  # the engine remembers the latest tick only
     assert seconds is not None
-    assert len(ticks) <= 5
+    assert len(ticks) <= time.monotonic() - began + 2
 
 
 def _counting(ticks: list[int], number: int):  # type: ignore[no-untyped-def]
@@ -232,15 +237,12 @@ def _counting(ticks: list[int], number: int):  # type: ignore[no-untyped-def]
 
 
 async def test_the_sixth_field_of_a_schedule_is_seconds(bench: Bench) -> None:
-    moments: list[float] = []
-
-    async def tick() -> None:
-        moments.append(time.monotonic())
-
-    bench.jobs.every("tick", "* * * * * */2", tick)
+    ticks: list[int] = []
+    bench.jobs.every("tick", "* * * * * */2", _counting(ticks, 1))
     async with working(bench.jobs):
-        await until(lambda: len(moments) >= 3, "three ticks")
-    assert 1 < moments[2] - moments[1] < 4
+        await until(lambda: len(ticks) >= 3, "three ticks")
+    last = "SELECT defer_timestamp FROM procrastinate_periodic_defers WHERE task_name = 'tick'"
+    assert await bench.value(last) % 2 == 0
 
 
 async def test_a_schedule_comes_round_however_long_the_queue_is(bench: Bench) -> None:
@@ -279,7 +281,7 @@ async def test_a_worker_that_stops_finishes_what_it_has_begun_and_takes_nothing_
     await begun.wait()
     stopping.set()
     await bench.defer("note", what="too late")
-    await asyncio.wait_for(worker, 5)
+    await asyncio.wait_for(worker, 20)
     assert finished.is_set()
     assert bench.done == []
     assert await bench.waiting() == 1
@@ -365,7 +367,7 @@ async def test_nobody_takes_a_job_from_a_worker_that_lives(bench: Bench, databas
     try:
         async with hanging(bench, database_url), working(eager):
             assert not await eager._workers.bury()
-            assert await bench.value("SELECT count(*) FROM procrastinate_jobs WHERE status = 'doing'") == len(NAMES)
+            assert await bench.value(DOING) == len(NAMES)
             assert bench.done == []
     finally:
         await eager.close()
@@ -380,7 +382,7 @@ async def _work_until_the_proof_of_life_is_lost(bench: Bench) -> None:
     async with working(bench.jobs):
         await until(lambda: _workers(bench), "the worker to begin")
         await bench.value(
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2"
+            "SELECT count(pg_terminate_backend(pid, 20000)) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2"
         )
 
 
@@ -418,7 +420,7 @@ async def test_a_new_job_is_heard_of_and_not_waited_for_until_the_next_look(
     stopping = asyncio.Event()
     worker = asyncio.create_task(bench.jobs.run(concurrency=1, stopping=stopping))
     async with asyncio.timeout(20):
-        while await bench.value("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%quiet%'") == 0:
+        while await bench.value(LISTENING) == 0:
             await asyncio.sleep(0.02)
         await bench.defer("heard")
         await heard.wait()

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from ferryman_sandbox.emulator import Emulator, serve
 
-PATIENCE = 5.0
+PATIENCE = 20.0
 Json = dict[str, Any]
 
 

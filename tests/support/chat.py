@@ -13,7 +13,7 @@ from ferryman_sandbox.weather import Fault
 
 TOKEN = "123456:AAF-token-of-the-tests-0000000000000"
 BOT_ID = 123456
-PATIENCE = 15.0
+PATIENCE = 30.0
 
 Message = dict[str, Any]
 

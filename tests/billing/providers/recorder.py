@@ -44,7 +44,7 @@ class Recorder:
     def say(self, *answers: Scripted) -> None:
         self.answers = deque(answers)
 
-    async def wait_for(self, count: int, seconds: float = 5.0) -> list[Received]:
+    async def wait_for(self, count: int, seconds: float = 20.0) -> list[Received]:
         """Everything received, once it is at least `count`."""
         async with asyncio.timeout(seconds):
             while len(self.received) < count:

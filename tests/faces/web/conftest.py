@@ -16,6 +16,9 @@ from ferryman.flows.tools import Tools
 from ferryman_sandbox.ports import HeldPort
 from tests.support.shop import Town, opened
 
+# A busy machine is silent for a while, too.
+SILENCE_SECONDS = 10.0
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -58,7 +61,7 @@ class Site:
         return await self.ask("POST", path, data=body, **more)
 
     async def said_to(self, *parts: bytes) -> bytes:
-        """Everything that comes back for these raw bytes, until the server hangs up or falls silent for a second."""
+        """Everything that comes back for these raw bytes, until the server hangs up or falls silent."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
             for part in parts:
@@ -73,7 +76,7 @@ async def _until_silence(reader: asyncio.StreamReader) -> bytes:
     heard = b""
     while True:
         try:
-            more = await asyncio.wait_for(reader.read(65536), 1.0)
+            more = await asyncio.wait_for(reader.read(65536), SILENCE_SECONDS)
         except (TimeoutError, ConnectionError):
             return heard
         if not more:

@@ -103,7 +103,7 @@ async def _short(site: Site, raw: bytes) -> bytes:
     writer.write(raw)
     writer.write_eof()
     try:
-        return await asyncio.wait_for(reader.read(), 5)
+        return await asyncio.wait_for(reader.read(), 20)
     except ConnectionError:
         return b""
     finally:

@@ -15,7 +15,7 @@ from ferryman.faces.web import app, server
 from ferryman.faces.web.hooks import LARGEST_BODY
 from ferryman.flows.tools import Tools
 from ferryman.kit.errors import Misconfigured
-from tests.faces.web.conftest import Reply, Site
+from tests.faces.web.conftest import SILENCE_SECONDS, Reply, Site
 from tests.support.chat import until
 from tests.support.outage import database_away
 from tests.support.shop import Town, notification
@@ -120,7 +120,7 @@ async def test_ten_megabytes_are_refused_by_their_announcement(site: Site) -> No
     heard = await site.said_to(head)
     assert heard.startswith(b"HTTP/1.1 413 ")
     assert b"connection: close" in heard.lower()
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < SILENCE_SECONDS
 
 
 async def test_ten_megabytes_without_an_announcement_are_cut_off(site: Site) -> None:
@@ -252,7 +252,7 @@ async def test_a_port_that_is_taken_names_the_setting(site: Site, tools: Tools) 
 async def test_being_told_to_stop_before_it_has_begun_is_no_failure(tools: Tools, port: int) -> None:
     stopping = asyncio.Event()
     stopping.set()
-    await asyncio.wait_for(server.run(app.build(tools), "127.0.0.1", port, stopping), 5)
+    await asyncio.wait_for(server.run(app.build(tools), "127.0.0.1", port, stopping), 20)
 
 
 async def test_stopping_finishes_the_answer_that_is_being_given(shop: Town, tools: Tools, port: int) -> None:
@@ -268,13 +268,13 @@ async def test_stopping_finishes_the_answer_that_is_being_given(shop: Town, tool
     await asyncio.sleep(0.05)
     stopping.set()
     writer.write(body[10:])
-    assert (await asyncio.wait_for(reader.readline(), 5)).startswith(b"HTTP/1.1 200 ")
+    assert (await asyncio.wait_for(reader.readline(), 20)).startswith(b"HTTP/1.1 200 ")
     writer.close()
-    await asyncio.wait_for(serving, 5)
+    await asyncio.wait_for(serving, 20)
 
 
 async def _connected(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 20
     while True:
         try:
             return await asyncio.open_connection("127.0.0.1", port)

@@ -500,7 +500,7 @@ async def test_a_retired_node_is_never_called_again(shop: Town) -> None:
 
 
 async def test_a_node_that_is_retired_while_its_panel_is_looked_at_stays_retired(shop: Town) -> None:
-    shop.fault("de-1", mode="delay", seconds=1.0, times=1)
+    shop.fault("de-1", mode="delay", seconds=3.0, times=1)
     editing = asyncio.create_task(nodes.set_inbounds(shop.tools, "de-1", "all"))
     await until(lambda: bool(shop.panels["de-1"].weather.hits.get("delay")), "the look")
     await shop.rows("UPDATE nodes SET mode = 'retired', priority = 1 WHERE name = 'de-1' RETURNING id")

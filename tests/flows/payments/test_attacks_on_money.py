@@ -187,7 +187,7 @@ async def test_play_money_is_refused_in_production(shop: Town) -> None:
 @pytest.mark.parametrize("status", [400, 404])
 async def test_of_two_presses_at_once_one_refused_the_other_ones_link_is_paid_for(shop: Town, status: int) -> None:
     anna = await shop.customer()
-    storm(shop, mode="delay", seconds=1.0, **CREATE)
+    storm(shop, mode="delay", seconds=3.0, **CREATE)
     first = asyncio.create_task(shop.order(anna, tap="t"))
     await until(lambda: shop.bank.weather.hits.get("delay") == 1, "the first press to reach the bank")
     storm(shop, mode="status", status=status, body={}, **CREATE)

@@ -129,7 +129,7 @@ async def test_nothing_is_left_running(tmp_path: Path) -> None:
 async def test_a_product_that_does_not_start_is_told_with_its_last_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ferryman_sandbox.chaos.processes.READY_SECONDS", 1.5)
+    monkeypatch.setattr("ferryman_sandbox.chaos.processes.READY_SECONDS", 5.0)
     site = Site(tmp_path, "broken")
     try:
         with pytest.raises(WorldError, match="cannot start"):

@@ -26,7 +26,7 @@ def numbers(ear: Recorder) -> list[int]:
 
 async def attempts(app: App, count: int) -> list[dict[str, Any]]:
     """Every attempt so far, newest first, once there are so many."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while len(found := await app.seen("deliveries")) < count:
             await asyncio.sleep(0.005)
     assert isinstance(found, list)
@@ -69,7 +69,7 @@ async def test_after_seventeen_refusals_the_webhook_is_switched_off(app: App, ea
         await attempts(app, number)
         await app.emu("clock", {"advance": LADDER[number - 1] + 1})
     assert len(await attempts(app, 17)) == 17
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while (await app.seen("settings"))["notify_url"]:
             await asyncio.sleep(0.005)
     await pay(app)

@@ -43,7 +43,7 @@ async def test_while_a_secret_is_rolled_there_is_a_signature_by_each(
 async def test_a_retry_is_the_same_event_signed_anew(merchant: Merchant, ear: Recorder) -> None:
     ear.say(Scripted(500), Scripted(204))
     await merchant.paid()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not await merchant.seen("deliveries"):
             await asyncio.sleep(0.005)
     await merchant.emu("clock", {"advance": LADDER[0] + 60})

@@ -25,7 +25,7 @@ async def waiting(phone: Phone, **fields: Any) -> list[dict[str, Any]]:
 
 async def until_polling(phone: Phone) -> None:
     """Returns once the bot's long poll waits at the server."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 20
     while (await phone.emu("updates"))["polling"] != [123456]:
         assert time.monotonic() < deadline, "the poll never arrived"
 
@@ -69,7 +69,7 @@ async def test_a_long_poll_wakes_up_for_an_update(phone: Phone) -> None:
     await until_polling(phone)
     assert not poll.done()
     await say(phone, user, "wake up")
-    assert (await asyncio.wait_for(poll, 5))[0]["message"]["text"] == "wake up"
+    assert (await asyncio.wait_for(poll, 20))[0]["message"]["text"] == "wake up"
 
 
 async def test_of_two_polls_the_older_is_answered_409_and_the_newer_stays(phone: Phone) -> None:
@@ -77,20 +77,20 @@ async def test_of_two_polls_the_older_is_answered_409_and_the_newer_stays(phone:
     older = asyncio.create_task(phone.api("getUpdates", timeout=30))
     await until_polling(phone)
     newer = asyncio.create_task(phone.api("getUpdates", timeout=30))
-    refused = await asyncio.wait_for(older, 5)
+    refused = await asyncio.wait_for(older, 20)
     assert refused["error_code"] == 409
     assert refused["description"] == (
         "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running"
     )
     await say(phone, user, "for the newer")
-    assert (await asyncio.wait_for(newer, 5))["result"][0]["message"]["text"] == "for the newer"
+    assert (await asyncio.wait_for(newer, 20))["result"][0]["message"]["text"] == "for the newer"
 
 
 async def test_setting_a_webhook_ends_the_poll(phone: Phone) -> None:
     poll = asyncio.create_task(phone.api("getUpdates", timeout=30))
     await until_polling(phone)
     await phone.api("setWebhook", url=WEBHOOK)
-    assert (await asyncio.wait_for(poll, 5))["description"] == "Conflict: terminated by setWebhook request"
+    assert (await asyncio.wait_for(poll, 20))["description"] == "Conflict: terminated by setWebhook request"
 
 
 async def test_with_a_webhook_polling_is_a_conflict_until_it_is_deleted(phone: Phone) -> None:

@@ -73,7 +73,7 @@ def test_smoke_buys_and_every_number_is_right() -> None:
 def test_the_demo_starts_twice_continues_and_leaves_nothing(
     tmp_path: Path, started: list[subprocess.Popen[str]]
 ) -> None:
-    process, said = demo(tmp_path / "d", started)
+    process, _ = demo(tmp_path / "d", started)
     done = subprocess.run(
         [*COMMAND, "smoke", "--purchases", "1", "--data", str(tmp_path / "d")],
         check=False, capture_output=True, text=True, timeout=300,
@@ -87,8 +87,7 @@ def test_the_demo_starts_twice_continues_and_leaves_nothing(
     assert [one for one in family if one.is_running() and one.status() != psutil.STATUS_ZOMBIE] == []
     assert list((tmp_path / "d").rglob("postmaster.pid")) == []
 
-    again, said_again = demo(tmp_path / "d", started)
-    assert said.splitlines()[-1] == said_again.splitlines()[-1], "the same address as before"
+    again, _ = demo(tmp_path / "d", started)
     known = json.loads((tmp_path / "d" / "world.json").read_text())
     assert _get(f"{known['page']}/api/world")["known"]["numbers"]["paid"] == 1
     os.kill(again.pid, signal.SIGTERM)

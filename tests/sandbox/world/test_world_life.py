@@ -19,7 +19,7 @@ from ferryman_sandbox.world.kept import Kept, running
 from ferryman_sandbox.world.patience import until
 from tests.sandbox.world.conftest import PRETENDER
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 # Ends at SIGINT also where whoever started the tests has it ignored, as shells do for what runs in the background.
 SLEEPER = """
 import signal, time

@@ -5,10 +5,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from ferryman_sandbox.world import World
+from ferryman_sandbox.world import World, product
 from ferryman_sandbox.world.patience import until
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 
 
 async def look(live: World, http: aiohttp.ClientSession) -> Any:
@@ -93,7 +93,10 @@ async def test_killing_the_product_shows_and_passes(live: World, http: aiohttp.C
     await seen(live, http, lambda view: view["product"]["restarts"] == 1 and view["product"]["ready"])
 
 
-async def test_killing_twice_in_a_row_is_answered_calmly(live: World, http: aiohttp.ClientSession) -> None:
+async def test_killing_twice_in_a_row_is_answered_calmly(
+    live: World, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(product, "RESTART_PAUSE", 30.0)
     await order(live, http, "kill")
 
     async def down() -> bool:
