@@ -2,7 +2,7 @@
 
 import csv
 import io
-from datetime import UTC, date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -13,8 +13,10 @@ from tests.flows.refund_shop import PRICE, bought, paid_twice
 from tests.support.shop import Town
 
 
-def today(shop: Town) -> date:
-    return shop.tools.clock.now().astimezone(UTC).date()
+async def the_day(shop: Town) -> date:
+    """Of the last payment, for midnight may pass while a test runs."""
+    paid: datetime = await shop.value("SELECT max(created_at) FROM payments")
+    return paid.astimezone(UTC).date()
 
 
 async def test_a_statement_has_a_line_for_every_movement_and_a_running_balance(shop: Town) -> None:
@@ -53,7 +55,7 @@ async def test_a_day_that_agrees_has_no_differences(shop: Town) -> None:
     one = await bought(shop)
     await bought(shop, await shop.customer(8))
     await one.give_back("50.00")
-    report = await bookkeeping.settlement(shop.tools, "yookassa", today(shop))
+    report = await bookkeeping.settlement(shop.tools, "yookassa", await the_day(shop))
     assert report.differences == []
     assert report.theirs is not None
     ours, theirs = report.ours["RUB"], report.theirs["RUB"]
@@ -69,7 +71,7 @@ async def test_what_only_one_side_has_and_what_differs_is_named(shop: Town) -> N
     shop.rewrite(stray, id="22e12f66-000f-5000-8000-18db351245c8", metadata={})
     shop.bank.store.drop("payment", gone["id"])
     await shop.rows("UPDATE payments SET fee = 1 WHERE ref = :ref RETURNING id", ref=one.payment)
-    report = await bookkeeping.settlement(shop.tools, "yookassa", today(shop))
+    report = await bookkeeping.settlement(shop.tools, "yookassa", await the_day(shop))
     told = {row.payment.ref if row.payment else "": row.difference for row in report.differences}
     assert told[other.payment] == "paid here, unknown there"
     assert told[""] == "paid there, unknown here"
@@ -79,22 +81,22 @@ async def test_what_only_one_side_has_and_what_differs_is_named(shop: Town) -> N
 async def test_a_payment_that_is_open_here_and_paid_there_is_a_difference(shop: Town) -> None:
     checkout = await shop.order(await shop.customer())
     shop.pay(checkout)
-    report = await bookkeeping.settlement(shop.tools, "yookassa", today(shop))
+    report = await bookkeeping.settlement(shop.tools, "yookassa", await the_day(shop))
     (row,) = report.rows
     assert row.difference == "paid there, pending here"
 
 
 async def test_another_day_is_another_report_and_a_house_provider_has_no_list(shop: Town) -> None:
     await bought(shop)
-    empty = await bookkeeping.settlement(shop.tools, "yookassa", today(shop) - timedelta(days=9))
+    empty = await bookkeeping.settlement(shop.tools, "yookassa", await the_day(shop) - timedelta(days=9))
     assert (empty.rows, empty.ours) == ([], {})
-    assert (await bookkeeping.settlement(shop.tools, "manual", today(shop))).theirs is None
+    assert (await bookkeeping.settlement(shop.tools, "manual", await the_day(shop))).theirs is None
 
 
 async def test_the_table_holds_every_payment_with_both_sides(shop: Town) -> None:
     one = await bought(shop)
     await one.give_back("50.00")
-    report = await bookkeeping.settlement(shop.tools, "yookassa", today(shop))
+    report = await bookkeeping.settlement(shop.tools, "yookassa", await the_day(shop))
     head, row = csv.reader(io.StringIO(bookkeeping.csv_of(report).removeprefix("\ufeff")))
     told = dict(zip(head, row, strict=True))
     assert told["payment"] == one.payment
