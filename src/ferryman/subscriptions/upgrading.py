@@ -4,8 +4,10 @@ It stays the same row, with the same identity and link. What it led to is a gran
 went in, so that every minute and every unit can be explained.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -23,8 +25,9 @@ IN_BETWEEN = "(changing places)"
 class Upgrade(Base):
     """What a grant took over of the subscription that was given in: `carried` minor units of what was paid for it.
 
-    `given_back` is what of all earlier payments had gone back by then. `seconds` and `traffic_bytes` are what the new
-    plan came to. Not `replaced`: it was not possible any more, and the payment bought its share beside it.
+    `given_back` is what of all earlier payments had gone back by then; `parts` is whose money `carried` was, in minor
+    units by payment id, for what goes back or comes again later does not change that. `seconds` and `traffic_bytes` are
+    what the new plan came to. Not `replaced`: it was not possible any more, and the payment bought its share beside it.
     """
 
     __tablename__ = "upgrades"
@@ -37,6 +40,7 @@ class Upgrade(Base):
     carried: Mapped[int] = mapped_column(BigInteger)
     currency: Mapped[str]
     given_back: Mapped[int] = mapped_column(BigInteger)
+    parts: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
 
     __table_args__ = (
         CheckConstraint(
@@ -47,13 +51,14 @@ class Upgrade(Base):
 
 @dataclass(frozen=True)
 class Takeover:
-    """What goes in, and what comes of it: seconds from now, bytes of traffic (0 = unlimited)."""
+    """What goes in, and what comes of it, named as in Upgrade: seconds from now, bytes of traffic (0 = unlimited)."""
 
     seconds: int
     traffic_bytes: int
     currency: str
     carried: int = 0
     given_back: int = 0
+    parts: Mapping[int, int] = field(default_factory=dict)
 
 
 async def possible(session: AsyncSession, old: Subscription, plan_code: str, now: datetime) -> bool:
@@ -128,6 +133,7 @@ def _recorded(grant: Grant, from_plan: str, takeover: Takeover, *, replaced: boo
         carried=takeover.carried,
         currency=takeover.currency,
         given_back=takeover.given_back,
+        parts={str(payment_id): minor for payment_id, minor in takeover.parts.items()},
     )
 
 

@@ -5,7 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from ferryman.flows.payments import buying
+from ferryman.flows.payments import buying, reviewing
+from ferryman.flows.refunds import giving_back, weighing, winning_back
+from ferryman.kit.money import Money
 from tests.flows.refund_shop import PRICE, Counter, accounts, balances, bought, days_later
 from tests.support.shop import Town
 
@@ -51,3 +53,81 @@ async def test_the_money_that_was_given_in_takes_its_part_of_the_new_plan(shop: 
     said = await new.give_back("unused")
     assert await new.left() == timedelta(0)
     assert said.minor == pytest.approx(24950 / 2, abs=100)
+
+
+async def told_by_the_bank(one: Counter, minor: int) -> None:
+    """The payer's bank has taken back so much of the payment in all."""
+    tools, total = one.shop.tools, Money(minor, "RUB")
+    async with tools.db.unit() as session:
+        number = await weighing.payment_named(session, one.payment)
+        payment = await weighing.locked(session, number)
+        if total.minor < payment.charged_back:
+            await winning_back.won_back(tools, session, payment, total, tools.clock.now())
+        else:
+            now = tools.clock.now()
+            await giving_back.taken_back(tools, session, payment, total, chargeback=True, now=now)
+    await one.shop.work()
+
+
+async def short_by(one: Counter, came: str) -> Counter:
+    """The same customer buys once more and pays less, and somebody lets that count."""
+    shop = one.shop
+    checkout = await shop.order(one.customer)
+    paid = shop.pay(checkout)
+    shop.rewrite(paid, amount={"value": came, "currency": "RUB"})
+    await shop.webhook(paid)
+    await shop.work()
+    ref = str(await shop.value("SELECT ref FROM payments WHERE state = 'review'"))
+    await reviewing.accept(shop.tools, ref, "a good customer", "operator:cli")
+    await shop.work()
+    return Counter(shop, one.customer, checkout, ref)
+
+
+async def kept(shop: Town) -> timedelta:
+    """How much of a month of 🚀 at 349.00 the money buys that has not gone back."""
+    held = (await accounts(shop)).get("provider", 0)
+    return timedelta(days=30) * held / 34900
+
+
+async def test_what_was_given_in_is_the_money_that_had_not_gone_back_by_then(shop: Town) -> None:
+    first = await bought(shop)
+    second = await first.again()
+    await told_by_the_bank(second, PRICE)
+    await upgraded(first)
+    await told_by_the_bank(first, PRICE)
+    assert await first.left() == pytest.approx(await kept(shop), abs=HOUR)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+async def test_no_time_is_left_when_all_that_was_given_in_goes_back(shop: Town, order: tuple[int, ...]) -> None:
+    first = await bought(shop)
+    second = await first.again()
+    await second.give_back("150.00")
+    counters = [first, second, await upgraded(first)]
+    for at in order:
+        await counters[at].give_back("all")
+        assert await first.left() == pytest.approx(await kept(shop), abs=HOUR)
+    assert (await accounts(shop)).get("provider", 0) == 0
+
+
+async def test_a_payment_that_was_too_small_is_given_in_for_what_came_of_it(shop: Town) -> None:
+    first = await bought(shop)
+    second = await short_by(first, "50.00")
+    new = await upgraded(first)
+    for one in (first, second, new):
+        await one.give_back("all")
+        assert await first.left() == pytest.approx(await kept(shop), abs=HOUR)
+    assert (await accounts(shop)).get("provider", 0) == 0
+
+
+async def test_a_dispute_that_is_won_later_does_not_change_whose_money_was_given_in(shop: Town) -> None:
+    first = await bought(shop)
+    second = await first.again()
+    await told_by_the_bank(second, PRICE)
+    new = await upgraded(first)
+    before = await new.left()
+    await told_by_the_bank(second, 0)
+    again = await new.left() - before
+    await told_by_the_bank(first, PRICE)
+    fair = timedelta(days=30) * (34900 - PRICE) / 34900
+    assert await new.left() - again == pytest.approx(fair, abs=HOUR)

@@ -47,6 +47,7 @@ async def grant(session: AsyncSession, purchase: Purchase, order: Order, now: da
         return await upgrading.beside(session, purchase, old, takeover, now)
     came_to = proration.converted(bargain, carried)
     gone = await worth.given_back_of(session, old.id, order.currency)
-    takeover = Takeover(came_to.seconds, came_to.traffic_bytes, order.currency, carried, gone)
+    parts = await worth.parts_of(session, old.id, order.currency, carried)
+    takeover = Takeover(came_to.seconds, came_to.traffic_bytes, order.currency, carried, gone, parts)
     _log.info("upgraded", order=order.ref, subscription=old.id, carried=carried, seconds=came_to.seconds)
     return await upgrading.exchange(session, purchase, old, takeover, now)

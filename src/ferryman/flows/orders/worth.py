@@ -89,6 +89,21 @@ async def given_back_of(session: AsyncSession, subscription_id: int, currency: s
     return sum(row.given_back for row in rows if row.currency == currency)
 
 
+async def parts_of(session: AsyncSession, subscription_id: int, currency: str, carried: int) -> dict[int, int]:
+    """Whose money `carried` minor units of its worth are, by payment id: what is left is what was bought last.
+
+    No payment stands for more than somebody paid and has not got back: what went back has taken its time along.
+    """
+    rows = (await session.execute(_grants(subscription_id))).all()
+    found, rest = {}, carried
+    for row in reversed([each for each in rows if each.currency == currency]):
+        part = min(_kept(row), rest)
+        if part:
+            found[row.Grant.payment_id] = part
+        rest -= part
+    return found
+
+
 async def in_doubt(session: AsyncSession, subscription_id: int) -> bool:
     """Whether money for it is on its way back, and may still fail to go."""
     open_ = select(Refund.id).join(Grant, Grant.payment_id == Refund.payment_id)
@@ -158,7 +173,7 @@ def _stretch(row: Any, gone_before: int, taken: Share) -> Stretch:
     """`gone_before` is what has gone back so far of the payments for the time before it, `taken` what went of it."""
     grant, upgrade = row.Grant, row.Upgrade
     seconds = grant.days * DAY if upgrade is None else upgrade.seconds
-    worth = max(row.minor - row.unpaid - row.given_back, 0)
+    worth = _kept(row)
     if upgrade is not None:
         # What was given in counts less when the money for it has gone back since.
         worth += max(upgrade.carried - max(gone_before - upgrade.given_back, 0), 0)
@@ -172,6 +187,11 @@ def _stretch(row: Any, gone_before: int, taken: Share) -> Stretch:
         traffic_bytes=max(bytes_ - taken.bytes, 1) if bytes_ else 0,
         alone=lapsed or (upgrade is not None and upgrade.replaced),
     )
+
+
+def _kept(row: Any) -> int:
+    """Minor units that somebody paid for a grant and that have not gone back."""
+    return max(int(row.minor - row.unpaid - row.given_back), 0)
 
 
 def _sum(column: ColumnElement[int] | InstrumentedAttribute[int]) -> ColumnElement[int]:

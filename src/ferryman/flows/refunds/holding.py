@@ -16,8 +16,6 @@ from ferryman.subscriptions.upgrading import Upgrade
 
 DAY = timedelta(days=1) // timedelta(seconds=1)
 BOUGHT_NOTHING = Bought(0, 0, limited=False)
-# A payment with it is worth nothing when a subscription is given in.
-GIFT = "gift"
 
 
 @dataclass(frozen=True)
@@ -110,21 +108,10 @@ def _stretch(added: Sequence[Added], mine: int, at: int, subscription: Subscript
     if one.upgrade is None or not one.replaces:
         return Stretch(one.seconds, one.bytes, limited, taken=one.taken()), one.taken()
     since, carried = one.grant.created_at, one.upgrade.carried
-    part = one.payment.minor if mine == at else _carried_of(added, mine, at, carried)
+    part = one.payment.minor if mine == at else int(one.upgrade.parts.get(str(added[mine].payment.id), 0))
     everybody = _sum(each.taken(since) for each in added[: at + 1])
     whole = one.payment.minor + carried
     return Stretch(one.seconds, one.bytes, limited, part, whole, everybody), added[mine].taken(since)
-
-
-def _carried_of(added: Sequence[Added], mine: int, at: int, carried: int) -> int:
-    """The payment's part of what was given in: what was left then was what had been bought last."""
-    rest = carried
-    for place in range(at - 1, -1, -1):
-        worth = 0 if added[place].payment.provider == GIFT else min(added[place].payment.minor, rest)
-        if place == mine:
-            return worth
-        rest -= worth
-    return 0
 
 
 async def _added(session: AsyncSession, subscription_id: int) -> list[Added]:
