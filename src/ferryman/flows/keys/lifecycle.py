@@ -9,9 +9,11 @@ from datetime import datetime
 
 from sqlalchemy import select
 
+from ferryman.billing import renewals
 from ferryman.fleet import census, keyring, withdrawing
 from ferryman.fleet.census import Census
 from ferryman.fleet.placement import Candidate, Weights
+from ferryman.flows.keys import unrenewing
 from ferryman.flows.keys.handling import SYSTEM, Cause, Change, changing
 from ferryman.flows.tools import Tools
 from ferryman.kit.errors import NotFound, Refused
@@ -60,7 +62,7 @@ async def enable(tools: Tools, ref: str, cause: Cause) -> Subscription:
 
 
 async def delete(tools: Tools, ref: str, cause: Cause, *, forced: bool = False) -> Subscription:
-    """Take its keys off all nodes for good. A later purchase begins it anew, with the same link and identity.
+    """Take its keys off all nodes for good, and end its renewal. A later purchase begins it anew, with the same link.
 
     Raises Refused when paid time is left and it is not `forced` with a reason.
     """
@@ -77,6 +79,9 @@ async def delete(tools: Tools, ref: str, cause: Cause, *, forced: bool = False) 
             one.revision += 1
             one.placed_revision, one.moving = one.revision, False
             await change.wake(nodes)
+        renewal = await renewals.active(change.session, one.id)
+        if renewal is not None:
+            await unrenewing.ended(tools, change.session, renewal, one, "ended")
     return one
 
 

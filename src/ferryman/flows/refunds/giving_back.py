@@ -16,11 +16,11 @@ from ferryman.billing.refund import Origin, Refund, State, Takes, Through
 from ferryman.fleet import withdrawing
 from ferryman.flows.alerting import alert
 from ferryman.flows.announcing import announce
+from ferryman.flows.keys import unrenewing
 from ferryman.flows.keys.handling import Cause, Change
 from ferryman.flows.orders import gift_books
 from ferryman.flows.refunds import weighing
 from ferryman.flows.refunds.weighing import Case
-from ferryman.flows.renewals import agreeing
 from ferryman.flows.tools import Tools
 from ferryman.kit import log
 from ferryman.kit.money import Money
@@ -125,7 +125,7 @@ async def _renew_no_more(tools: Tools, session: AsyncSession, case: Case) -> Non
     if case.subscription is not None:
         agreement = await renewals.active(session, case.subscription.id)
         if agreement is not None:
-            await agreeing.ended(tools, session, agreement, case.subscription, "refunded")
+            await unrenewing.ended(tools, session, agreement, case.subscription, "refunded")
 
 
 async def _post(session: AsyncSession, case: Case, one: Refund) -> None:

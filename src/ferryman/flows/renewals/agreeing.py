@@ -2,7 +2,6 @@
 
 paid         something was paid: an instrument that was kept becomes an agreement, and a renewal begins a new period
 came         a payment that repeats by itself came again: it gets an order and a payment of its own, once per charge
-ended        somebody's wish ends it, or their money went back
 star_subscription_changed
              Telegram says that somebody has stopped, resumed, or could not pay what repeats by itself
 unhook       what ended here, and repeats by itself elsewhere, is ended there
@@ -24,6 +23,8 @@ from ferryman.billing.renewal import Agreement, By, State, charge_before
 from ferryman.billing.renewals import Terms
 from ferryman.catalog import shelf
 from ferryman.flows.announcing import announce
+from ferryman.flows.keys import unrenewing
+from ferryman.flows.keys.unrenewing import what
 from ferryman.flows.orders import opening
 from ferryman.flows.renewals import proposing
 from ferryman.flows.tools import Tools
@@ -86,12 +87,10 @@ async def _moved(
     old = await session.get_one(Subscription, one.subscription_id)
     if agrees and old.id == subscription.id:
         return
-    said: Notice = RenewalStopped(*_what(old), one.why)
+    said: Notice = RenewalStopped(*what(old), one.why)
     offer = await proposing.proposal(tools, session, old, one)
     if old.id == subscription.id and offer is not None and offer.before is one:
-        said = RenewalMoved(
-            *_what(old), offer.price.minor, offer.price.currency, offer.term.days, offer.by, offer.title
-        )
+        said = RenewalMoved(*what(old), offer.price.minor, offer.price.currency, offer.term.days, offer.by, offer.title)
     await announce(tools, session, one.customer_id, said, f"renewal-moved:{one.id}:{order.ref}")
 
 
@@ -132,7 +131,7 @@ async def _agreed(
 async def welcome(tools: Tools, session: AsyncSession, one: Agreement, subscription: Subscription) -> None:
     """Say that it is on, and when the first charge will be."""
     on = one.period_end if one.by == By.STARS else one.period_end - charge_before(one.days)
-    said = RenewalOn(*_what(subscription), on.isoformat(), one.minor, one.currency, one.by, one.title)
+    said = RenewalOn(*what(subscription), on.isoformat(), one.minor, one.currency, one.by, one.title)
     await announce(tools, session, one.customer_id, said, f"renewal-on:{one.id}:{int(one.agreed_at.timestamp())}")
 
 
@@ -147,7 +146,7 @@ async def _renewed(tools: Tools, session: AsyncSession, payment: Payment, subscr
     if one is not None:
         renewals.begin_period(one, subscription.ends_at)
     by, way = (one.by, one.title) if one is not None else (By.KEPT, "")
-    said = Renewed(*_what(subscription), order.ref, payment.minor, payment.currency, order.snapshot["days"], by, way)
+    said = Renewed(*what(subscription), order.ref, payment.minor, payment.currency, order.snapshot["days"], by, way)
     await announce(tools, session, order.customer_id, said, f"renewed:{payment.ref}")
 
 
@@ -186,23 +185,6 @@ async def _next_of(session: AsyncSession, first: Payment, fact: Fact, customer_i
     return made
 
 
-async def ended(
-    tools: Tools,
-    session: AsyncSession,
-    one: Agreement,
-    subscription: Subscription,
-    why: str,
-    *,
-    known_there: bool = False,
-) -> None:
-    """Somebody's wish ends it, and the customer hears by whom. The caller holds the agreement's row."""
-    now = tools.clock.now()
-    renewals.end(one, State.STOPPED, why, now, known_there=known_there)
-    _log.info("renewal_ended", renewal=one.id, state=one.state, why=why)
-    said = RenewalStopped(*_what(subscription), why)
-    await announce(tools, session, one.customer_id, said, f"renewal-stopped:{one.id}:{int(now.timestamp())}")
-
-
 async def star_subscription_changed(tools: Tools, payload_ref: str, telegram_id: int, state: str) -> None:
     """Telegram says of the row of payments that began with ours of this ref: "canceled", "active", or "failed".
 
@@ -218,10 +200,10 @@ async def star_subscription_changed(tools: Tools, payload_ref: str, telegram_id:
         one = await renewals.held(session, found.id)
         match state:
             case "canceled" if one.active:
-                await ended(tools, session, one, subscription, "telegram", known_there=True)
+                await unrenewing.ended(tools, session, one, subscription, "telegram", known_there=True)
             case "failed" if one.active:
                 renewals.end(one, State.FAILED, "unpaid", tools.clock.now(), known_there=True)
-                said = RenewalFailed(*_what(subscription), one.minor, one.currency, "unpaid", "")
+                said = RenewalFailed(*what(subscription), one.minor, one.currency, "unpaid", "")
                 await announce(tools, session, one.customer_id, said, f"renewal-given-up:{one.id}:{one.stopped_at}")
             case "active" if customer.banned or not await _sold_still(session, one, subscription):
                 # Taken up in Telegram's settings, for what the subscription is not any more: stopped there again.
@@ -292,9 +274,3 @@ async def stop_there(provider: Offered, payer: int, external_id: str) -> None:
         raise
     except Refused as error:
         _log.error("repetition_unknown_there", external_id=external_id, why=str(error))
-
-
-def _what(subscription: Subscription) -> tuple[str, str, dict[str, str], str]:
-    """What every notice begins with: ref, icon, title, until when it is paid."""
-    shown = subscription.snapshot
-    return subscription.ref, shown.get("icon", ""), shown.get("title", {}), subscription.ends_at.isoformat()

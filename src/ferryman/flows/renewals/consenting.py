@@ -14,6 +14,7 @@ from ferryman.billing import renewals
 from ferryman.billing.provider import Repeating
 from ferryman.billing.renewal import Agreement, By, charge_at
 from ferryman.catalog import shelf
+from ferryman.flows.keys import unrenewing
 from ferryman.flows.orders import opening
 from ferryman.flows.renewals import agreeing, costing, proposing
 from ferryman.flows.renewals.proposing import Proposal
@@ -207,7 +208,7 @@ async def forget(tools: Tools, customer_id: int, ref: str) -> Consent:
 async def _ended(tools: Tools, session: AsyncSession, subscription: Subscription, why: str) -> Agreement | None:
     one = await renewals.active(session, subscription.id)
     if one is not None:
-        await agreeing.ended(tools, session, one, subscription, why)
+        await unrenewing.ended(tools, session, one, subscription, why)
         await session.flush()
     return one
 
