@@ -1,4 +1,4 @@
-"""What about money needs a person is told to the staff once for as long as it lasts."""
+"""What about money needs a person is told to the staff: of each case once, for as long as it stands."""
 
 import pytest
 
@@ -50,6 +50,75 @@ async def test_a_node_that_is_down_has_an_alert_of_its_own(shop: Town, told: Out
     await shop.rows("UPDATE nodes SET state = 'down' WHERE name = 'nl-1' RETURNING id")
     shop.tools.clock.advance(minutes=3)  # type: ignore[attr-defined]
     assert await alarmed(shop, told) == []
+
+
+async def test_a_node_that_is_down_hides_only_what_is_missing_there(shop: Town, told: Outbox) -> None:
+    """nl-1 is known to be down; de-1 is up, and refuses a paid key."""
+    for name in ("nl-1", "de-1"):
+        shop.fault(name, mode="status", status=500, times=-1)
+    await shop.webhook(shop.pay(await shop.order(await shop.customer())))
+    await shop.work()
+    await shop.rows("UPDATE nodes SET state = 'down' WHERE name = 'nl-1' RETURNING id")
+    shop.tools.clock.advance(minutes=3)  # type: ignore[attr-defined]
+    assert await alarmed(shop, told) == ["💸 <b>Paid, and no key</b>"]
+
+
+async def test_a_node_that_is_down_does_not_hide_what_was_never_granted(shop: Town, told: Outbox) -> None:
+    await shop.webhook(shop.pay(await shop.order(await shop.customer())))
+    await shop.work()
+    await shop.rows("UPDATE nodes SET state = 'down' WHERE name = 'nl-1' RETURNING id")
+    await shop.rows("DELETE FROM grants RETURNING id")
+    shop.tools.clock.advance(minutes=3)  # type: ignore[attr-defined]
+    assert await alarmed(shop, told) == ["💸 <b>Paid, and no key</b>"]
+
+
+async def short(shop: Town, person: int) -> str:
+    """A payment that waits for a decision; answers its ref."""
+    paid = shop.pay(await shop.order(await shop.customer(person)))
+    shop.rewrite(paid, amount={"value": "1.00", "currency": "RUB"})
+    await shop.webhook(paid)
+    await shop.work()
+    return str(await shop.value("SELECT ref FROM payments ORDER BY id DESC LIMIT 1"))
+
+
+async def test_a_case_that_stands_hides_no_later_one(shop: Town, told: Outbox) -> None:
+    for count in (1, 2, 3):
+        ref = await short(shop, 20 + count)
+        assert len(await alarmed(shop, told)) == count
+        assert f"🔢 {count} ·" in told.sent[-1].text
+        assert f"{ref}:" in told.sent[-1].text
+        shop.tools.clock.advance(minutes=10)  # type: ignore[attr-defined]
+
+
+async def test_what_becomes_wrong_within_minutes_is_told_in_one_message(shop: Town, told: Outbox) -> None:
+    await short(shop, 20)
+    assert len(await alarmed(shop, told)) == 1
+    for person in (21, 22):
+        shop.tools.clock.advance(minutes=2)  # type: ignore[attr-defined]
+        await short(shop, person)
+        assert len(await alarmed(shop, told)) == 1
+    shop.tools.clock.advance(minutes=6)  # type: ignore[attr-defined]
+    assert len(await alarmed(shop, told, times=3)) == 2
+    assert "🔢 3 ·" in told.sent[-1].text
+
+
+async def test_a_case_that_was_over_and_comes_back_is_told_again(shop: Town, told: Outbox) -> None:
+    ref = await short(shop, 20)
+    assert len(await alarmed(shop, told)) == 1
+    for state, minutes, messages in (("cancelled", 5, 1), ("review", 5, 1), ("cancelled", 15, 1), ("review", 15, 2)):
+        await shop.rows("UPDATE payments SET state = :state WHERE ref = :ref RETURNING id", state=state, ref=ref)
+        assert len(await alarmed(shop, told)) == messages
+        shop.tools.clock.advance(minutes=minutes)  # type: ignore[attr-defined]
+
+
+async def test_who_joins_the_staff_hears_of_what_stands(shop: Town, told: Outbox) -> None:
+    await short(shop, 20)
+    await alarmed(shop, told)
+    await staff.add(shop.tools, 901, "Oleg")
+    async with shop.tools.db.unit() as session:
+        session.add(Customer(telegram_id=901, first_name="Oleg", language="en"))
+    assert len(await alarmed(shop, told)) == 1
+    assert [sent.chat_id for sent in told.sent if "wait for your decision" in sent.text] == [OPERATOR, 901]
 
 
 async def test_access_that_nobody_paid_for(shop: Town, told: Outbox) -> None:

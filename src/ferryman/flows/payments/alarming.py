@@ -1,69 +1,90 @@
-"""What about money needs a person, looked for once a minute, and told to the staff once for as long as it lasts."""
+"""What about money needs a person, looked for once a minute; of each case the staff are told once while it stands."""
 
-from collections.abc import AsyncIterator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from ferryman.billing import alarms
 from ferryman.flows.alerting import alert
 from ferryman.flows.tools import Tools
 from ferryman.messaging import alerts
 
-# The goal is nothing older than two minutes while the nodes are up; a node that is down has an alert of its own.
+# The goal is nothing older than two minutes while the nodes are up; a node that is down has an alert of its own, and
+# hides what is missing there, and nothing else.
 STUCK_AFTER = timedelta(minutes=2)
 UNREAD_AFTER = timedelta(minutes=1)
 # Payments that were found paid by asking, and no webhook from that provider in all this time: its address is wrong.
 SILENT_AFTER = timedelta(hours=6)
 SILENT_PAYMENTS = 3
 LONGEST = 200
+# Cases of one kind that are looked at, the oldest first.
+MOST = 10_000
 
 
 @dataclass(frozen=True)
-class Alarm:
-    """One thing that is wrong: how many, since when, and a sentence about the first of them."""
+class Case:
+    """One thing that is wrong: what it is about, since when, and for staff a word on it; `number` rows are of it."""
 
-    what: str
-    count: int
+    about: str
     since: datetime
     detail: str
+    number: int = 1
 
 
 QUERIES = {
     "stuck": """
-        SELECT count(*) AS number, min(succeeded_at) AS since, min(ref || ': ' || why) AS detail FROM money_without_key
-        WHERE succeeded_at < :stuck AND NOT EXISTS (SELECT 1 FROM nodes WHERE state = 'down' AND mode = 'active')""",
+        SELECT m.ref AS about, m.succeeded_at AS since, m.why AS detail, 1 AS number FROM money_without_key m
+        WHERE m.succeeded_at < :stuck AND NOT (m.why = 'keys missing' AND EXISTS (
+            SELECT 1 FROM grants g JOIN subscriptions s ON s.id = g.subscription_id
+            JOIN keys k ON k.subscription_id = s.id JOIN nodes n ON n.id = k.node_id
+            WHERE g.payment_id = m.payment_id AND s.placed_revision = s.revision
+              AND k.wanted AND n.mode IN ('active', 'draining') AND n.quarantined_at IS NULL
+              AND k.seen_revision IS DISTINCT FROM s.revision
+            HAVING bool_and(n.state = 'down')))""",
     "unexplained": """
-        SELECT count(*) AS number, min(coalesce(explained_until, :now)) AS since, min(ref) AS detail
+        SELECT ref AS about, coalesce(explained_until, :now) AS since, '' AS detail, 1 AS number
         FROM key_without_money""",
     "unread": """
-        SELECT count(*) AS number, min(received_at) AS since, min(provider) AS detail FROM webhook_events
-        WHERE processed_at IS NULL AND received_at < :unread""",
+        SELECT provider AS about, min(received_at) AS since, '' AS detail, count(*) AS number FROM webhook_events
+        WHERE processed_at IS NULL AND received_at < :unread GROUP BY provider""",
     "review": """
-        SELECT count(*) AS number, min(created_at) AS since, min(ref || ': ' || coalesce(reason, '')) AS detail
+        SELECT ref AS about, created_at AS since, coalesce(reason, '') AS detail, 1 AS number
         FROM payments WHERE state = 'review'""",
     "silent": """
-        SELECT count(*) AS number, min(since) AS since, min(provider) AS detail FROM (
-            SELECT p.provider, min(p.succeeded_at) AS since FROM payments p
-            WHERE p.succeeded_at > :silent AND p.external_id IS NOT NULL
-              AND EXISTS (SELECT 1 FROM webhook_events w WHERE w.provider = p.provider)
-              AND NOT EXISTS (SELECT 1 FROM webhook_events w WHERE w.provider = p.provider AND w.received_at > :silent)
-            GROUP BY p.provider HAVING count(*) >= :payments) AS mute""",
+        SELECT p.provider AS about, min(p.succeeded_at) AS since, '' AS detail, 1 AS number FROM payments p
+        WHERE p.succeeded_at > :silent AND p.external_id IS NOT NULL
+          AND EXISTS (SELECT 1 FROM webhook_events w WHERE w.provider = p.provider)
+          AND NOT EXISTS (SELECT 1 FROM webhook_events w WHERE w.provider = p.provider AND w.received_at > :silent)
+        GROUP BY p.provider HAVING count(*) >= :payments""",
 }
 
 
 async def sweep(tools: Tools) -> None:
-    """Tell the staff of each alarm, once for as long as it lasts."""
-    async with tools.db.unit() as session:
-        async for one in alarms(session, tools.clock.now()):
-            minutes = int((tools.clock.now() - one.since) / timedelta(minutes=1))
-            said = alerts.MoneyAlarm(one.what, one.count, max(minutes, 0), one.detail[:LONGEST])
-            await alert(tools, session, said, f"money:{one.what}:{one.since.timestamp():.0f}")
+    """Tell the staff of every case that is new; whoever joins them hears of the newest that still stand."""
+    now = tools.clock.now()
+    for what in QUERIES:
+        async with tools.db.unit() as session:
+            standing = await _standing(session, what, now)
+            told = await alarms.keep(session, what, [one.about for one in standing], now)
+            if told:
+                said = _said(what, standing, told, now)
+                await alert(tools, session, said, f"money:{what}:{max(told.values()).timestamp():.0f}")
 
 
-async def alarms(session: AsyncSession, now: datetime) -> AsyncIterator[Alarm]:
-    """Everything that is wrong at this moment."""
+def _said(what: str, standing: Sequence[Case], told: Mapping[str, datetime], now: datetime) -> alerts.MoneyAlarm:
+    """How many stand, since when, and a word about the first of the newest."""
+    newest = max(told.values())
+    first = next(one for one in standing if told.get(one.about) == newest)
+    minutes = int((now - min(one.since for one in standing)) / timedelta(minutes=1))
+    detail = f"{first.about}: {first.detail}" if first.detail else first.about
+    return alerts.MoneyAlarm(what, sum(one.number for one in standing), max(minutes, 0), detail[:LONGEST])
+
+
+async def _standing(session: AsyncSession, what: str, now: datetime) -> Sequence[Case]:
+    """Everything of a kind that is wrong at this moment, the oldest first."""
     values = {
         "now": now,
         "stuck": now - STUCK_AFTER,
@@ -71,8 +92,7 @@ async def alarms(session: AsyncSession, now: datetime) -> AsyncIterator[Alarm]:
         "silent": now - SILENT_AFTER,
         "payments": SILENT_PAYMENTS,
     }
-    for what, query in QUERIES.items():
-        wanted = {name: value for name, value in values.items() if f":{name}" in query}
-        row = (await session.execute(text(query), wanted)).one()
-        if row.number:
-            yield Alarm(what, row.number, row.since, row.detail or "")
+    query = f"{QUERIES[what]} ORDER BY since, about LIMIT {MOST}"
+    wanted = {name: value for name, value in values.items() if f":{name}" in query}
+    rows = await session.execute(text(query), wanted)
+    return [Case(row.about, row.since, row.detail, row.number) for row in rows]

@@ -109,6 +109,15 @@ CREATE TABLE bank_comparisons (
     recovered BIGINT NOT NULL,
     CONSTRAINT pk_bank_comparisons PRIMARY KEY (provider)
 );
+-- What is wrong about money right now, case by case, and when the staff were told of each.
+CREATE TABLE alarms (
+    what VARCHAR NOT NULL,
+    about VARCHAR NOT NULL,
+    seen_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    told_at TIMESTAMP WITH TIME ZONE,
+    gone_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_alarms PRIMARY KEY (what, about)
+);
 CREATE INDEX ix_payments_created_at ON payments (created_at);
 
 -- What is asked every few seconds, or by every look at the numbers, must not read all that ever was.
