@@ -29,10 +29,12 @@ class Alarm(Base):
     gone_at: Mapped[datetime | None]
 
 
-async def keep(session: AsyncSession, what: str, standing: Collection[str], now: datetime) -> Mapping[str, datetime]:
+async def keep(
+    session: AsyncSession, what: str, standing: Collection[str], now: datetime, patience: timedelta = timedelta(0)
+) -> Mapping[str, datetime]:
     """Write down which cases of a kind stand now; answers those that are to be told by now, and since when.
 
-    Two who ask at once get the same answer, however often they ask.
+    Each waits until it was first seen `patience` ago. Two who ask at once get the same answer, however often they ask.
     """
     mine, stands = Alarm.what == what, Alarm.about.in_(standing)
     await session.execute(delete(Alarm).where(mine, Alarm.gone_at <= now - PAUSE))
@@ -44,6 +46,7 @@ async def keep(session: AsyncSession, what: str, standing: Collection[str], now:
         await session.execute(insert(Alarm).on_conflict_do_nothing(), new)
     last = await session.scalar(select(func.max(Alarm.told_at)).where(mine))
     if last is None or now - last >= PAUSE:
-        await session.execute(update(Alarm).where(mine, stands, Alarm.told_at.is_(None)).values(told_at=now))
+        due = (Alarm.told_at.is_(None), Alarm.seen_at <= now - patience)
+        await session.execute(update(Alarm).where(mine, stands, *due).values(told_at=now))
     told = await session.scalars(select(Alarm).where(mine, stands))
     return {one.about: one.told_at for one in told if one.told_at is not None}

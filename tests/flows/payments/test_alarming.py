@@ -2,9 +2,11 @@
 
 import pytest
 
-from ferryman.flows.payments import alarming
+from ferryman.flows.payments import alarming, banking
+from ferryman.flows.refunds import refunding
 from ferryman.flows.shop import staff
 from ferryman.people.customer import Customer
+from tests.flows.refund_shop import REFUNDS, Counter, bought, refunds, storm
 from tests.support.messages import Outbox
 from tests.support.shop import Town
 
@@ -148,3 +150,61 @@ async def test_a_bank_that_pays_and_has_fallen_silent(shop: Town, told: Outbox) 
     await shop.later(minutes=2)
     assert await shop.value("SELECT count(*) FROM grants") == 4
     assert await alarmed(shop, told) == ["🔕 <b>A payment provider sends no webhooks</b>"]
+
+
+async def shut_out(shop: Town, told: Outbox, days: int) -> list[str]:
+    """So many days pass on which the bank refuses our key, whatever it is asked; what Olga was told."""
+    storm(shop, mode="status", status=401, times=-1)
+    return await pass_days(shop, told, days)
+
+
+async def pass_days(shop: Town, told: Outbox, days: int) -> list[str]:
+    for _ in range(days):
+        shop.tools.clock.advance(days=1)  # type: ignore[attr-defined]
+        for sweep in (refunding.sweep, banking.sweep):
+            await sweep(shop.tools)
+        await shop.work()
+        await alarmed(shop, told, times=1)
+    return await alarmed(shop, told)
+
+
+async def asked_for(shop: Town) -> Counter:
+    """A refund that the bank has carried out, and whose answer was lost."""
+    one = await bought(shop)
+    storm(shop, mode="drop_after", times=1, **REFUNDS)
+    await one.give_back()
+    assert await refunds(shop) == [("requested", "operator", 19900)]
+    return one
+
+
+async def test_a_refund_that_nobody_can_ask_about(shop: Town, told: Outbox) -> None:
+    await asked_for(shop)
+    assert (await shut_out(shop, told, 3))[0] == "⏳ <b>A refund has no end</b>"
+
+
+async def test_a_refund_that_banks_think_about_for_long(shop: Town, told: Outbox) -> None:
+    await asked_for(shop)
+    await shop.rows("UPDATE refunds SET state = 'sent', sent_at = created_at RETURNING id")
+    shop.tools.clock.advance(days=9)  # type: ignore[attr-defined]
+    assert await alarmed(shop, told) == []
+    shop.tools.clock.advance(days=2)  # type: ignore[attr-defined]
+    assert "⏳ <b>A refund has no end</b>" in await alarmed(shop, told)
+
+
+@pytest.mark.parametrize(("before", "patience"), [(0, 1), (2, 3)])
+async def test_books_that_cannot_be_compared(shop: Town, told: Outbox, before: int, patience: int) -> None:
+    """Whether they ever were or not."""
+    assert await pass_days(shop, told, before) == []
+    assert await shut_out(shop, told, patience - 1) == []
+    assert await shut_out(shop, told, 1) == ["🏦 <b>The books cannot be held beside a provider's list</b>"]
+    assert "yookassa" in told.sent[-1].text
+
+
+async def test_a_shop_that_was_closed_for_long_is_given_time_to_compare(shop: Town, told: Outbox) -> None:
+    assert await pass_days(shop, told, 2) == []
+    shop.tools.clock.advance(days=30)  # type: ignore[attr-defined]
+    assert await alarmed(shop, told) == []
+    shop.tools.clock.advance(minutes=10)  # type: ignore[attr-defined]
+    await banking.sweep(shop.tools)
+    await shop.work()
+    assert await pass_days(shop, told, 3) == []

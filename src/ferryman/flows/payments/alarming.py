@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ferryman.billing import alarms
+from ferryman.billing.provider import Listing
 from ferryman.flows.alerting import alert
 from ferryman.flows.tools import Tools
 from ferryman.messaging import alerts
@@ -19,6 +20,12 @@ UNREAD_AFTER = timedelta(minutes=1)
 # Payments that were found paid by asking, and no webhook from that provider in all this time: its address is wrong.
 SILENT_AFTER = timedelta(hours=6)
 SILENT_PAYMENTS = 3
+# A refund of which we do not even know whether the provider has it; and one that its banks have not decided.
+UNANSWERED_AFTER = timedelta(days=1)
+UNDECIDED_AFTER = timedelta(days=10)
+# The comparison with a provider's list is due daily. Whoever was switched off is given time to catch up first.
+UNCOMPARED_AFTER = timedelta(hours=26)
+PATIENCE = {"uncompared": timedelta(days=1)}
 LONGEST = 200
 # Cases of one kind that are looked at, the oldest first.
 MOST = 10_000
@@ -59,6 +66,16 @@ QUERIES = {
           AND EXISTS (SELECT 1 FROM webhook_events w WHERE w.provider = p.provider)
           AND NOT EXISTS (SELECT 1 FROM webhook_events w WHERE w.provider = p.provider AND w.received_at > :silent)
         GROUP BY p.provider HAVING count(*) >= :payments""",
+    "refunds": """
+        SELECT r.ref AS about, r.created_at AS since, 'payment ' || p.ref AS detail, 1 AS number
+        FROM refunds r JOIN payments p ON p.id = r.payment_id
+        WHERE r.ask_at IS NOT NULL
+          AND r.created_at < CASE r.state WHEN 'requested' THEN :unanswered ELSE :undecided END""",
+    "uncompared": """
+        SELECT m.name AS about, coalesce(c.compared_at, :now) AS since, '' AS detail, 1 AS number
+        FROM payment_methods m LEFT JOIN bank_comparisons c ON c.provider = m.name
+        WHERE m.name = ANY(:listing) AND coalesce(c.compared_at < :uncompared, true)
+          AND (m.enabled OR EXISTS (SELECT 1 FROM payments p WHERE p.provider = m.name))""",
 }
 
 
@@ -67,8 +84,9 @@ async def sweep(tools: Tools) -> None:
     now = tools.clock.now()
     for what in QUERIES:
         async with tools.db.unit() as session:
-            standing = await _standing(session, what, now)
-            told = await alarms.keep(session, what, [one.about for one in standing], now)
+            standing = await _standing(tools, session, what, now)
+            patience = PATIENCE.get(what, timedelta(0))
+            told = await alarms.keep(session, what, [one.about for one in standing], now, patience)
             if told:
                 said = _said(what, standing, told, now)
                 await alert(tools, session, said, f"money:{what}:{max(told.values()).timestamp():.0f}")
@@ -83,7 +101,7 @@ def _said(what: str, standing: Sequence[Case], told: Mapping[str, datetime], now
     return alerts.MoneyAlarm(what, sum(one.number for one in standing), max(minutes, 0), detail[:LONGEST])
 
 
-async def _standing(session: AsyncSession, what: str, now: datetime) -> Sequence[Case]:
+async def _standing(tools: Tools, session: AsyncSession, what: str, now: datetime) -> Sequence[Case]:
     """Everything of a kind that is wrong at this moment, the oldest first."""
     values = {
         "now": now,
@@ -91,6 +109,10 @@ async def _standing(session: AsyncSession, what: str, now: datetime) -> Sequence
         "unread": now - UNREAD_AFTER,
         "silent": now - SILENT_AFTER,
         "payments": SILENT_PAYMENTS,
+        "unanswered": now - UNANSWERED_AFTER,
+        "undecided": now - UNDECIDED_AFTER,
+        "uncompared": now - UNCOMPARED_AFTER,
+        "listing": [name for name, kind in tools.providers.items() if issubclass(kind, Listing)],
     }
     query = f"{QUERIES[what]} ORDER BY since, about LIMIT {MOST}"
     wanted = {name: value for name, value in values.items() if f":{name}" in query}

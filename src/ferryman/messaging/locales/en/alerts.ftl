@@ -59,6 +59,8 @@ notice-money-alarm =
         [review] 🔎 <b>Payments wait for your decision</b>
         [denied] 🔐 <b>A payment provider keeps us out</b>
         [silent] 🔕 <b>A payment provider sends no webhooks</b>
+        [refunds] ⏳ <b>A refund has no end</b>
+        [uncompared] 🏦 <b>The books cannot be held beside a provider's list</b>
        *[other] ⚠️ <b>Something about money needs you</b>
     }
 
@@ -72,5 +74,7 @@ notice-money-alarm =
         [review] <code>ferryman payment list</code>
         [denied] <code>ferryman doctor</code>
         [silent] <code>ferryman doctor</code>
+        [refunds] <code>ferryman refund list --open</code>
+        [uncompared] <code>ferryman doctor</code>
        *[other] <code>ferryman doctor</code>
     }

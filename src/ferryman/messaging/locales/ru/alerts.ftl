@@ -60,6 +60,8 @@ notice-money-alarm =
         [review] 🔎 <b>Платежи ждут вашего решения</b>
         [denied] 🔐 <b>Платёжная система не пускает нас</b>
         [silent] 🔕 <b>Платёжная система не присылает уведомлений</b>
+        [refunds] ⏳ <b>Возврат никак не закончится</b>
+        [uncompared] 🏦 <b>Книги не с чем сверить: список платежей не читается</b>
        *[other] ⚠️ <b>С деньгами что-то не так</b>
     }
 
@@ -73,5 +75,7 @@ notice-money-alarm =
         [review] <code>ferryman payment list</code>
         [denied] <code>ferryman doctor</code>
         [silent] <code>ferryman doctor</code>
+        [refunds] <code>ferryman refund list --open</code>
+        [uncompared] <code>ferryman doctor</code>
        *[other] <code>ferryman doctor</code>
     }
