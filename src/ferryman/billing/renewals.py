@@ -131,6 +131,16 @@ async def to_unhook(session: AsyncSession, limit: int = 100) -> list[int]:
     return list(await session.scalars(select(Agreement.id).where(~Agreement.unhooked).limit(limit)))
 
 
+async def unhook_all(session: AsyncSession, subscription_id: int) -> None:
+    """Every row of payments of this subscription's that has ended here is to be ended where it repeats, once more."""
+    ended_rows = (
+        Agreement.subscription_id == subscription_id,
+        Agreement.by == By.STARS,
+        Agreement.state != State.ACTIVE,
+    )
+    await session.execute(update(Agreement).where(*ended_rows).values(unhooked=False))
+
+
 async def to_stop(session: AsyncSession, limit: int = 100) -> list[int]:
     """Ids of payments that repeat by themselves elsewhere, and must not."""
     return list(await session.scalars(select(Payment.id).where(Payment.to_stop).limit(limit)))

@@ -145,6 +145,9 @@ async def _renewed(tools: Tools, session: AsyncSession, payment: Payment, subscr
     order, one = payment.order, await renewals.active(session, subscription.id)
     if one is not None:
         renewals.begin_period(one, subscription.ends_at)
+        if one.by != By.STARS and await renewals.charge_of(session, payment.id) is None:
+            # A row goes on that has ended here: it was taken up over there, and nobody told us.
+            await renewals.unhook_all(session, subscription.id)
     by, way = (one.by, one.title) if one is not None else (By.KEPT, "")
     said = Renewed(*what(subscription), order.ref, payment.minor, payment.currency, order.snapshot["days"], by, way)
     await announce(tools, session, order.customer_id, said, f"renewed:{payment.ref}")
@@ -208,7 +211,12 @@ async def star_subscription_changed(tools: Tools, payload_ref: str, telegram_id:
             case "active" if customer.banned or not await _sold_still(session, one, subscription):
                 # Taken up in Telegram's settings, for what the subscription is not any more: stopped there again.
                 one.unhooked = one.active
-            case "active" if not one.active and await renewals.active(session, subscription.id) is None:
+            case "active" if one.active:
+                pass
+            case "active" if await renewals.active(session, subscription.id) is not None:
+                # Something else renews it by now: both would take money for the same days.
+                one.unhooked = False
+            case "active":
                 renewals.take_up(one, one.amount, subscription.ends_at, tools.clock.now())
                 await welcome(tools, session, one, subscription)
 
