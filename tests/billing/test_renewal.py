@@ -70,6 +70,26 @@ def test_a_late_warning_moves_the_charge_so_that_it_is_still_a_warning() -> None
     assert next_step(late, seen(ENDS + 22 * HOUR)).step is Step.CHARGE
 
 
+def test_the_charge_waits_for_a_reminder_that_is_held_up_until_an_hour_before_the_end() -> None:
+    late = ENDS - 30 * HOUR
+    assert next_step(told(), seen(ENDS - DAY, waiting=True)) == Next(Step.WAIT, ENDS - 23 * HOUR)
+    assert next_step(told(), seen(ENDS - DAY, reminded_at=late)) == Next(Step.WAIT, ENDS - 6 * HOUR)
+    assert next_step(told(), seen(ENDS - 6 * HOUR, reminded_at=late)).step is Step.CHARGE
+    assert next_step(told(), seen(ENDS - 2 * HOUR, reminded_at=ENDS - 2 * HOUR)) == Next(Step.WAIT, ENDS - HOUR)
+    assert next_step(told(), seen(ENDS - HOUR, waiting=True)).step is Step.CHARGE
+    dearer = seen(ENDS - HOUR, waiting=True, price=Money(24900, "RUB"))
+    assert next_step(told(told_minor=24900), dearer).step is Step.WAIT, "it needs a yes"
+
+
+def test_after_the_end_and_for_a_late_reminder_there_is_no_last_call() -> None:
+    """The end has passed because the shop was closed; now the customer is to hear of it first."""
+    assert next_step(told(), seen(ENDS, waiting=True)) == Next(Step.WAIT, ENDS + HOUR)
+    assert next_step(told(), seen(ENDS, reminded_at=ENDS)) == Next(Step.WAIT, ENDS + DAY)
+    late = told(told_at=ENDS - 2 * HOUR)
+    assert next_step(late, seen(ENDS - HOUR, waiting=True)) == Next(Step.WAIT, ENDS)
+    assert next_step(late, seen(ENDS + GRACE, waiting=True)) == Next(Step.FAIL, why="late")
+
+
 def test_nobody_is_warned_of_a_charge_that_would_come_too_late() -> None:
     assert next_step(agreement(), seen(ENDS + GRACE - DAY)) == Next(Step.FAIL, why="late")
     assert next_step(agreement(), seen(ENDS + GRACE - DAY - HOUR)).step is Step.WARN

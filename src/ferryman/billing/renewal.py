@@ -19,6 +19,8 @@ RETRY_DAYS = (0, 1, 3)
 # Nobody is charged for a subscription that ended longer ago than this.
 GRACE = timedelta(days=3)
 WARN_BEFORE, CHARGE_BEFORE = timedelta(days=3), timedelta(days=1)
+# A reminder that Telegram has not taken by then is waited for no longer: a subscription does not end because of it.
+LAST_CALL = timedelta(hours=1)
 # While something is in the way that may pass: a subscription that is frozen, a payment that nobody knows the end of, a
 # price that needs a yes and may come back.
 LOOK_AGAIN = timedelta(hours=1)
@@ -63,9 +65,10 @@ class Agreement(Base):
     """The customer's word that a subscription goes on by itself; one that is active for each subscription.
 
     `minor` is the most they have agreed to. `period_end` is the end that the next charge is about; `tries`, `told_at`
-    and `told_minor` (what they were told it will be) belong to that period. `next_try_at` is when the sweep looks at it
-    again. `sealed_token` is the instrument, `external_id` the handle of a payment that repeats by itself; `unhooked` is
-    false while whoever repeats it has not been told to end it. `why` says by whom or what it was ended.
+    (when the reminder was written down) and `told_minor` (what it says) belong to that period. `next_try_at` is when
+    the sweep looks at it again. `sealed_token` is the instrument, `external_id` the handle of a payment that repeats by
+    itself; `unhooked` is false while whoever repeats it has not been told to end it. `why` says by whom or what it was
+    ended.
     """
 
     __tablename__ = "renewals"
@@ -155,7 +158,8 @@ class Seen:
     `price` is today's for this customer, None when it is not sold in that currency any more; `least` the smallest
     amount that the way of paying takes; `on_sale` whether the plan and the term are sold at all; `moved` whether the
     subscription is one to another plan by now; `payable` whether the way of paying can be used; `open` whether an
-    earlier charge has no end yet.
+    earlier charge has no end yet; `waiting` whether the reminder is still to go out, and `reminded_at` when it did
+    (None: when it was written down).
     """
 
     now: datetime
@@ -166,6 +170,8 @@ class Seen:
     moved: bool = False
     payable: bool = True
     open: bool = False
+    waiting: bool = False
+    reminded_at: datetime | None = None
     frozen: bool = False
     disabled: bool = False
     banned: bool = False
@@ -235,10 +241,24 @@ def next_step(one: Agreement, seen: Seen) -> Next:
         return Next(Step.WAIT, seen.ends_at + GRACE)
     if one.asks:
         return Next(Step.WAIT, seen.now + LOOK_AGAIN)
-    due = charge_at(one, seen.ends_at)
+    due = _due(one, seen)
     if seen.now < due:
         return Next(Step.WAIT, due)
     return Next(Step.CHARGE) if seen.payable else Next(Step.MISS, why="method_off")
+
+
+def _due(one: Agreement, seen: Seen) -> datetime:
+    """When to charge, or to look again: the customer is to have the reminder for as long as one stands.
+
+    What was written down in time, and is held up on its way, holds the charge up until the last call only.
+    """
+    due, last = charge_at(one, seen.ends_at), seen.ends_at - LAST_CALL
+    if one.tries:
+        return due
+    fair = seen.now + LOOK_AGAIN if seen.waiting else due
+    if seen.reminded_at is not None:
+        fair = max(due, seen.reminded_at + charge_before(one.days))
+    return min(fair, last) if due <= last and seen.now < seen.ends_at else fair
 
 
 def _unheard(one: Agreement, seen: Seen) -> bool:

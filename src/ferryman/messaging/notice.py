@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, func, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -301,3 +301,8 @@ async def queue(session: AsyncSession, customer_id: int, notice: Notice, dedup_k
         .returning(QueuedNotice.id)
     )
     return (await session.execute(row)).scalar_one_or_none()
+
+
+async def queued_as(session: AsyncSession, dedup_key: str) -> QueuedNotice | None:
+    """The notice that was queued under this key, and what has become of it."""
+    return await session.scalar(select(QueuedNotice).where(QueuedNotice.dedup_key == dedup_key))

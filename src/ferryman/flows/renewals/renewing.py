@@ -41,7 +41,7 @@ from ferryman.flows.tools import Tools
 from ferryman.kit import log
 from ferryman.kit.db import LOCK
 from ferryman.kit.errors import FerrymanError
-from ferryman.messaging.notice import Notice
+from ferryman.messaging.notice import Notice, QueuedNotice, queued_as
 from ferryman.messaging.renewals import RenewalAhead, RenewalFailed, RenewalPriceRose, RenewalStopped
 from ferryman.people.customer import Customer
 from ferryman.subscriptions.subscription import Subscription
@@ -71,8 +71,11 @@ class Scene:
         return self.subscription.ends_at + (self.now - self.subscription.clock(self.now))
 
     async def announce(self, what: Notice, key: str) -> None:
-        period = int(self.one.period_end.timestamp())
-        await announce(self.tools, self.session, self.customer.id, what, f"{key}:{self.one.id}:{period}")
+        await announce(self.tools, self.session, self.customer.id, what, self.key(key))
+
+    def key(self, about: str) -> str:
+        """What a notice about this period is queued under, once."""
+        return f"{about}:{self.one.id}:{int(self.one.period_end.timestamp())}"
 
 
 async def sweep(tools: Tools) -> None:
@@ -157,7 +160,7 @@ async def _step(scene: Scene) -> None:
 
 
 async def _seen(scene: Scene, term: Term | None, cost: Cost) -> Seen:
-    one, subscription = scene.one, scene.subscription
+    one, subscription, reminder = scene.one, scene.subscription, await _reminder(scene)
     return Seen(
         now=scene.now,
         ends_at=scene.ends_at,
@@ -167,10 +170,22 @@ async def _seen(scene: Scene, term: Term | None, cost: Cost) -> Seen:
         moved=term is not None and term.plan.code != subscription.plan_code,
         payable=cost.taken and await _payable(scene),
         open=await renewals.unsettled(scene.session, one.subscription_id),
+        waiting=reminder is not None and reminder.state == "queued",
+        reminded_at=reminder.sent_at if reminder is not None else None,
         frozen=subscription.frozen_at is not None,
         disabled=subscription.disabled_at is not None,
         banned=scene.customer.banned,
     )
+
+
+async def _reminder(scene: Scene) -> QueuedNotice | None:
+    """The reminder of this period; None before there is one, and after a yes to what it asked for."""
+    return await queued_as(scene.session, scene.key(_reminder_key(scene.one))) if scene.one.told_at else None
+
+
+def _reminder_key(one: Agreement) -> str:
+    # Told once of each price that was agreed to, and again when it was switched off and on in between.
+    return f"renewal-{'price' if one.asks else 'ahead'}-{one.told_minor}-{int(one.agreed_at.timestamp())}"
 
 
 async def _payable(scene: Scene) -> bool:
@@ -190,14 +205,10 @@ async def _warn(scene: Scene, seen: Seen) -> None:
     one.told_at, one.told_minor = scene.now, price.minor
     on = scene.ends_at if one.by == By.STARS else charge_at(one, scene.ends_at)
     one.next_try_at = scene.now + LOOK_AGAIN if one.asks else max(on, scene.now + LOOK_SOON)
-    # Told once of each price that was agreed to, and again when it was switched off and on in between.
-    agreed = int(one.agreed_at.timestamp())
-    if price.minor > one.minor:
-        rose = RenewalPriceRose(*_what(scene), price.minor, price.currency, one.minor)
-        await scene.announce(rose, f"renewal-price-{price.minor}-{agreed}")
-    else:
-        ahead = RenewalAhead(*_what(scene), on.isoformat(), price.minor, price.currency, one.by, one.title)
-        await scene.announce(ahead, f"renewal-ahead-{price.minor}-{agreed}")
+    reminder: Notice = RenewalAhead(*_what(scene), on.isoformat(), price.minor, price.currency, one.by, one.title)
+    if one.asks:
+        reminder = RenewalPriceRose(*_what(scene), price.minor, price.currency, one.minor)
+    await scene.announce(reminder, _reminder_key(one))
     _log.info("renewal_told", renewal=one.id, amount=str(price), agreed=str(one.amount))
 
 
