@@ -4,10 +4,14 @@ from datetime import timedelta
 
 import pytest
 
+from ferryman.billing.provider import Fact, PaymentState
 from ferryman.billing.renewal import State
 from ferryman.flows.keys import lifecycle
 from ferryman.flows.keys.handling import Cause
+from ferryman.flows.orders import opening
+from ferryman.flows.payments import applying
 from ferryman.flows.tools import Tools
+from ferryman.kit.money import Money
 from tests.support.subscriber import TELEGRAM_ID, Subscriber
 
 BY = Cause("operator:cli", "because of a test")
@@ -78,3 +82,40 @@ async def test_a_subscription_that_has_run_out_and_is_deleted_is_not_tried_again
         await anna.later(days=1)
     assert anna.bank.charges == tried
     assert not (await anna.agreement()).active
+
+
+async def hears(anna: Subscriber, fact: Fact) -> str | None:
+    async with anna.tools.db.unit() as session:
+        provider = await opening.collecting(anna.tools, session, "cards")
+    return await applying.apply_fact(anna.tools, provider, fact)
+
+
+async def has_paid_twice(anna: Subscriber) -> Fact:
+    """Both tries of one renewal have succeeded after all; the one that is returned is on her balance."""
+    await anna.buys()
+    anna.bank.verdicts = ["insufficient_funds"]
+    await anna.reaches_the_charge()
+    failed = list(anna.bank.payments)[-1]
+    await anna.later(days=1)
+    late = anna.bank.say(failed, state=PaymentState.SUCCEEDED, reason=None)
+    await hears(anna, late)
+    assert (await anna.told())[-1] == "second_payment_credited"
+    return late
+
+
+async def test_a_bank_that_takes_back_a_charge_that_was_credited_ends_the_renewal_too(anna: Subscriber) -> None:
+    credited = await has_paid_twice(anna)
+    ends_at = await anna.ends_at()
+    for part in (Money(5000, "RUB"), credited.amount):
+        await hears(anna, anna.bank.say(credited.external_id, charged_back=part))
+    one = await anna.agreement()
+    assert (one.state, one.why) == (State.STOPPED, "refunded")
+    assert (await anna.told()).count("renewal_stopped") == 1
+    assert await anna.ends_at() == ends_at, "it had bought nothing that could be taken back"
+
+
+async def test_giving_back_what_was_charged_twice_leaves_the_renewal_on(anna: Subscriber) -> None:
+    """It is the shop that gives it back, and the subscription that is renewed stays paid."""
+    credited = await has_paid_twice(anna)
+    await hears(anna, anna.bank.say(credited.external_id, refunded=credited.amount))
+    assert (await anna.agreement()).active

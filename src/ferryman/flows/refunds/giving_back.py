@@ -23,6 +23,7 @@ from ferryman.flows.refunds import weighing
 from ferryman.flows.refunds.weighing import Case
 from ferryman.flows.tools import Tools
 from ferryman.kit import log
+from ferryman.kit.db import LOCK
 from ferryman.kit.money import Money
 from ferryman.messaging import money_back
 from ferryman.messaging.notice import Notice
@@ -99,13 +100,15 @@ async def book(tools: Tools, session: AsyncSession, payment: Payment, one: Refun
     access = money_back.SAME
     if case.subscription is not None and goes != NOTHING:
         access = await _take(tools, session, case.subscription, one, goes, now)
-    if case.given_back + one.minor >= case.paid:
+    all_of_it = case.given_back + one.minor >= case.paid
+    if all_of_it:
         for code in case.gifts:
             if code.state == GiftState.NEW:
                 await gift_books.void(session, code, now)
-        await _renew_no_more(tools, session, case)
-    elif access == money_back.ENDED or one.origin == Origin.CHARGEBACK:
-        await _renew_no_more(tools, session, case)
+    if one.origin == Origin.CHARGEBACK:
+        await _renew_no_more(tools, session, case.subscription or await _meant(session, payment))
+    elif access == money_back.ENDED or all_of_it:
+        await _renew_no_more(tools, session, case.subscription)
     await session.flush()
     said = _said(payment, one, access, case.subscription)
     await announce(tools, session, case.customer.id, said, f"money-back:{one.ref}")
@@ -120,12 +123,20 @@ async def book(tools: Tools, session: AsyncSession, payment: Payment, one: Refun
     return access
 
 
-async def _renew_no_more(tools: Tools, session: AsyncSession, case: Case) -> None:
+async def _renew_no_more(tools: Tools, session: AsyncSession, subscription: Subscription | None) -> None:
     """Whoever got their money back is not charged again by itself."""
-    if case.subscription is not None:
-        agreement = await renewals.active(session, case.subscription.id)
+    if subscription is not None:
+        agreement = await renewals.active(session, subscription.id)
         if agreement is not None:
-            await unrenewing.ended(tools, session, agreement, case.subscription, "refunded")
+            await unrenewing.ended(tools, session, agreement, subscription, "refunded")
+
+
+async def _meant(session: AsyncSession, payment: Payment) -> Subscription | None:
+    """The subscription that a payment was for which bought nothing, as it went to the balance; its row is held."""
+    number = payment.order.subscription_id
+    if number is None:
+        return None
+    return await session.get_one(Subscription, number, with_for_update=LOCK, populate_existing=True)
 
 
 async def _post(session: AsyncSession, case: Case, one: Refund) -> None:
