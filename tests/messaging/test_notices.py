@@ -105,6 +105,8 @@ EVERY = [
     *(money_back.PaymentStands("FM-1", 19900, "RUB", access, UNTIL) for access in AGAIN),
     money_back.PaymentStands("FM-1", 19900, "RUB", "same", ""),
     *(money_back.ChargebackWon("pay-1", 19900, "RUB", 7, access) for access in AGAIN),
+    *(money_back.RefundReturned("FM-1", 19900, "RUB", access, UNTIL) for access in (*AGAIN, "same")),
+    *(money_back.RefundBounced("pay-1", 19900, "RUB", 7, access) for access in (*AGAIN, "same")),
 ]
 WITH_LINK = (KeyReady, KeyReplaced)
 

@@ -59,9 +59,10 @@ AT_PROVIDER = (Through.PROVIDER, Through.HAND)
 
 class Refund(Base):
     """`whole`: it was all that was left of the payment, and is asked for as such. `policy` is what was shown before it
-    was made; `taken_seconds` and `taken_bytes` are what is taken of the access in the end. `won_back` is how much of a
-    chargeback the bank has given up again; what was taken for that was given again, and counts as taken no more.
-    `reason` is the provider's word for why it failed."""
+    was made; `taken_seconds` and `taken_bytes` are what is taken of the access in the end. `won_back` is how much has
+    come back: of a chargeback that the bank gave up, or of a refund that the provider could not carry out after all;
+    what was taken for that was given again, and counts as taken no more. `reason` is the provider's word for why it
+    failed."""
 
     __tablename__ = "refunds"
 
@@ -100,7 +101,7 @@ class Refund(Base):
         CheckConstraint("takes IN ('share', 'unused', 'nothing')", name="takes_known"),
         CheckConstraint("taken_seconds >= 0 AND taken_bytes >= 0", name="taken_not_negative"),
         CheckConstraint("won_back BETWEEN 0 AND minor", name="won_back_at_most_all"),
-        CheckConstraint("won_back = 0 OR (origin = 'chargeback' AND state = 'succeeded')", name="won_back_from_a_bank"),
+        CheckConstraint("won_back = 0 OR (through = 'provider' AND state = 'succeeded')", name="won_back_from_a_bank"),
         CheckConstraint("(state IN ('succeeded', 'failed')) = (finished_at IS NOT NULL)", name="end_has_a_time"),
         CheckConstraint("(state IN ('requested', 'sent')) = (ask_at IS NOT NULL)", name="asked_while_open"),
         Index("ix_refunds_to_ask", "ask_at", postgresql_where=text("ask_at IS NOT NULL")),
@@ -210,6 +211,12 @@ def known(refunds: Sequence[Refund], *, chargeback: bool) -> int:
         and one.through in AT_PROVIDER
         and (one.origin == Origin.CHARGEBACK) == chargeback
     )
+
+
+def sent(refunds: Sequence[Refund]) -> list[Refund]:
+    """Those that count as carried out by the provider itself, of which its total must know."""
+    done = (one for one in refunds if one.state == State.SUCCEEDED and one.origin != Origin.CHARGEBACK)
+    return [one for one in done if one.through == Through.PROVIDER and one.gone]
 
 
 def meant(waiting: Sequence[Refund], grown_by: int) -> list[Refund]:

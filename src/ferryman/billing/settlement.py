@@ -33,6 +33,7 @@ class Outcome(enum.StrEnum):
     REVIEW = "needs_review"
     GIVEN_BACK = "given_back"
     WON_BACK = "chargeback_won_back"
+    RETURNED = "refund_came_back"
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,12 @@ class PaymentStands(ChargedBack):
 
 
 @dataclass(frozen=True)
+class RefundReturned(ChargedBack):
+    """Money that counted as given back did not arrive and is the shop's again; what it had paid for is theirs again.
+    Fields as in MoneyBack."""
+
+
+@dataclass(frozen=True)
 class GiftRedeemed(Notice):
     """A gift code was a plan's term; `days` of it."""
 
@@ -113,6 +119,11 @@ class ChargebackCame(Notice):
 @dataclass(frozen=True)
 class ChargebackWon(ChargebackCame):
     """To the staff: a bank gave up what it had taken back. Fields as in ChargebackCame."""
+
+
+@dataclass(frozen=True)
+class RefundBounced(ChargebackCame):
+    """To the staff: what counted as given back is the shop's again. Fields as in ChargebackCame."""
 
 
 def said_of(access: str, until: datetime | None) -> dict[str, Any]:

@@ -28,6 +28,7 @@ HEARD = (
     "charge.dispute.closed",
     "charge.dispute.funds_reinstated",
     "refund.failed",
+    "refund.updated",
 )
 DECLINES = ("insufficient_funds", "expired_card", "incorrect_cvc", "lost_card", "do_not_honor", "generic_decline")
 OFF_SESSION_DECLINES = (*DECLINES, "authentication_required")
@@ -176,17 +177,17 @@ class Account:
         return refund
 
     def settle_refund(self, id_: str, fails: bool) -> Json:
-        """Decide a pending refund; one that fails puts the money back on the account."""
+        """Decide a pending refund. One that fails puts the money back on the account, and one that had succeeded may:
+        its bank has a month to send it back."""
         refund = self.records.get("refund", id_)
-        if refund["status"] != "pending":
+        if refund["status"] not in ("pending", "succeeded") or (refund["status"] == "succeeded" and not fails):
             raise ApiError(400, f"The refund is {refund['status']}.")
         refund["status"] = "failed" if fails else "succeeded"
         if fails:
             refund["failure_reason"] = "expired_or_canceled_card"
             self._count_refund(self.records.get("charge", refund["charge"]), -refund["amount"])
         self.records.keep("refund", refund)
-        if fails:
-            self._tell("refund.failed", refund)
+        self._tell("refund.failed" if fails else "refund.updated", refund)
         return refund
 
     def slow_refunds(self, slow: bool) -> None:

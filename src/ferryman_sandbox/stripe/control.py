@@ -71,7 +71,7 @@ class AccountControl:
         """`succeed` or `fail`."""
         verdict = request.match_info["verdict"]
         if verdict not in ("succeed", "fail"):
-            raise bad_request("a pending refund can: succeed, fail")
+            raise bad_request("a refund can: succeed, fail")
         return answered(lambda: self._account.settle_refund(request.match_info["id"], verdict == "fail"))
 
     async def _close_dispute(self, request: web.Request) -> web.Response:

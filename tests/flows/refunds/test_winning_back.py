@@ -2,89 +2,23 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from ferryman.billing.provider import Fact, PaymentProvider, PaymentState
+from ferryman.billing.provider import Fact, PaymentState
 from ferryman.flows.orders import worth
-from ferryman.flows.orders.opening import collecting
 from ferryman.flows.payments import applying, banking, bookkeeping, buying
 from ferryman.flows.refunds import weighing
+from ferryman.flows.refunds.winning_back import Gone
 from ferryman.kit.errors import Busy
 from ferryman.kit.money import Money
-from ferryman.people.customer import Customer
 from ferryman.subscriptions.subscription import Subscription
-from tests.flows.provider_till import MINOR, Till, at_the_till
+from tests.flows.card_case import DAY, Case
+from tests.flows.provider_till import MINOR
 from tests.flows.refund_shop import accounts, balances, refunds
-from tests.support.shop import Town
-
-DAY = timedelta(days=1)
-
-
-@dataclass
-class Case:
-    """One customer who has paid by card, and whose bank has a mind of its own."""
-
-    till: Till
-    customer: Customer
-    payment: str = ""
-    heard: int = 0
-
-    @property
-    def shop(self) -> Town:
-        return self.till.shop
-
-    async def buys(self) -> str:
-        """Answers the session at Stripe."""
-        session = await self.till.pay(await self.till.press(self.customer, f"tap-{self.heard}"))
-        await self.hears(1)
-        return session
-
-    async def disputes(self, session: str) -> str:
-        dispute = await self.till.control.post(f"payments/{session}/dispute")
-        await self.hears(2)
-        return str(dispute["id"])
-
-    async def decides(self, dispute: str, verdict: str) -> None:
-        await self.till.control.post(f"disputes/{dispute}/{verdict}")
-        await self.hears(2 if verdict == "win" else 1)
-
-    async def hears(self, more: int) -> None:
-        said = (await self.till.told(self.heard + more))[self.heard :]
-        self.heard += len(said)
-        await self.till.hear(*said)
-
-    async def later(self, **by: float) -> None:
-        self.shop.tools.clock.advance(**by)  # type: ignore[attr-defined]
-        await self.till.control.post("clock", {"advance": timedelta(**by).total_seconds()})
-
-    async def left(self) -> timedelta:
-        ends_at = await self.shop.value("SELECT ends_at FROM subscriptions")
-        return timedelta(minutes=round((ends_at - self.shop.tools.clock.now()) / timedelta(minutes=1)))
-
-    async def kinds(self, telegram_id: int = 7) -> list[str]:
-        query = """SELECT n.kind FROM notices n JOIN customers c ON c.id = n.customer_id
-                   WHERE c.telegram_id = :id ORDER BY n.id"""
-        return [kind for (kind,) in await self.shop.rows(query, id=telegram_id)]
-
-    async def provider(self) -> PaymentProvider:
-        async with self.shop.tools.db.unit() as session:
-            return await collecting(self.shop.tools, session, "stripe")
-
-    async def fact(self) -> Fact:
-        return await (await self.provider()).look_up(await self.shop.value("SELECT external_id FROM payments"))
-
-
-@pytest.fixture
-async def case(shop: Town) -> AsyncIterator[Case]:
-    await shop.customer(99)
-    await shop.rows("INSERT INTO staff (telegram_id, name) VALUES (99, 'Boss') RETURNING telegram_id")
-    async with at_the_till(shop, "stripe") as till:
-        yield Case(till, await shop.customer())
 
 
 async def test_won_back_the_books_and_the_access_are_as_before_and_both_sides_hear_of_it(case: Case) -> None:
@@ -178,7 +112,7 @@ async def test_what_changes_while_it_is_asked_about_is_asked_about_again(case: C
     provider, stale = await case.provider(), await case.fact()
     await case.disputes(session)
     with pytest.raises(Busy):
-        await applying.apply_fact(case.shop.tools, provider, stale, knew=5)
+        await applying.apply_fact(case.shop.tools, provider, stale, knew=Gone(charged_back=5))
     assert await case.left() == timedelta(0)
 
 

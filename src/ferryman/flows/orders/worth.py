@@ -26,8 +26,9 @@ from ferryman.subscriptions.upgrading import Upgrade
 SECOND = timedelta(seconds=1)
 # Accounts that a payment comes from when it comes from nobody: a gift code, what an accepted payment was short of.
 UNPAID = ("gifts", "shortfall")
-# The end moved by the span that time stood still, or what a chargeback had taken came back; nothing was added.
-NOT_ADDED = ("unfrozen", "chargeback_won")
+# The end moved by the span that time stood still, or what a chargeback or a refund had taken came back; nothing was
+# added.
+NOT_ADDED = ("unfrozen", "chargeback_won", "refund_returned")
 
 REASONS = {
     "ended": "This subscription has ended; there is nothing left of it to be given in.",

@@ -23,6 +23,7 @@ from ferryman.flows.orders import pricing, reporting, upgrading
 from ferryman.flows.orders.opening import connected, request_of
 from ferryman.flows.payments import belated
 from ferryman.flows.refunds import giving_back, weighing, winning_back
+from ferryman.flows.refunds.winning_back import Gone
 from ferryman.flows.renewals import agreeing, charging
 from ferryman.flows.tools import Tools
 from ferryman.kit import log
@@ -41,13 +42,13 @@ LOOK_AGAIN = 5.0
 
 
 async def apply_fact(
-    tools: Tools, provider: PaymentProvider, fact: Fact, *, asked: int | None = None, knew: int | None = None
+    tools: Tools, provider: PaymentProvider, fact: Fact, *, asked: int | None = None, knew: Gone | None = None
 ) -> Outcome | None:
     """The one transaction: payment, ledger, subscription, keys owed and notices change together or not at all.
 
     None when the provider's payment is none of ours; one that we `asked` about by its id is. What is held is captured,
-    which takes a second look. So does a chargeback that is said to be no more, for the answer may be older than the
-    chargeback: `knew` is what the books had as charged back before the provider was asked.
+    which takes a second look. So does money that is said to have come back, for the answer may be older than the
+    chargeback or the refund: `knew` is what the books had as gone before the provider was asked.
     """
     reached(Step.FACT_HEARD)
     async with tools.db.unit() as session:
@@ -57,19 +58,18 @@ async def apply_fact(
         if fact.renews:
             payment_id, fact = await agreeing.came(tools, session, payment_id, fact)
         settled = await _settle(tools, session, provider, payment_id, fact)
-        less = await _less_charged_back(session, settled.payment, fact)
-        if less is not None and less == knew:
-            assert fact.charged_back is not None
-            await winning_back.won_back(tools, session, settled.payment, fact.charged_back, tools.clock.now())
+        gone = await winning_back.doubted(session, settled.payment, fact, tools.clock.now())
+        if gone is not None and gone == knew:
+            back = await winning_back.come_back(tools, session, settled.payment, fact, gone, tools.clock.now())
             await settlement.book_dispute_fee(session, settled.payment, fact)
-            settled, less = Settled(Outcome.WON_BACK, settled.payment), None
+            settled, gone = Settled(back, settled.payment), None
     reached(Step.PAYMENT_COMMITTED)
     _note(settled, fact)
-    if less is not None:
+    if gone is not None:
         if knew is not None:
-            raise Busy("What is charged back of a payment changes while we ask about it.", LOOK_AGAIN)
+            raise Busy("What has gone of a payment changes while we ask about it.", LOOK_AGAIN)
         return await apply_fact(
-            tools, provider, await provider.look_up(fact.external_id), asked=settled.payment.id, knew=less
+            tools, provider, await provider.look_up(fact.external_id), asked=settled.payment.id, knew=gone
         )
     if settled.outcome is Outcome.HELD and isinstance(provider, Capturing):
         payment = settled.payment
@@ -188,15 +188,6 @@ async def _less_came(session: AsyncSession, payment: Payment, came: Money) -> Mo
     if "decided" not in payment.details or came.currency != payment.currency:
         return None
     return Money(max(await weighing.came(session, payment) - came.minor, 0), came.currency)
-
-
-async def _less_charged_back(session: AsyncSession, payment: Payment, fact: Fact) -> int | None:
-    """What the books have as charged back, when the provider says that it is less than that."""
-    said = fact.charged_back
-    if payment.state != Attempt.SUCCEEDED or said is None or said.currency != payment.currency:
-        return None
-    known = await winning_back.charged_back(session, payment)
-    return known if said.minor < known else None
 
 
 def _note(settled: Settled, fact: Fact) -> None:

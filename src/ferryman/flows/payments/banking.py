@@ -39,7 +39,7 @@ NO_CURRENCY = "XXX"
 # What settling comes to when the books did not know yet.
 RECOVERED = (
     *(Outcome.PAID, Outcome.SECOND, Outcome.CREDITED, Outcome.BARRED),
-    *(Outcome.GIVEN_BACK, Outcome.WON_BACK),
+    *(Outcome.GIVEN_BACK, Outcome.WON_BACK, Outcome.RETURNED),
 )
 
 
@@ -161,7 +161,7 @@ def _the_same(ours: Payment | None, fact: Fact) -> bool:
         # It was short when a person decided, and the rest may have come since.
         return False
     charged_back = fact.charged_back is None or fact.charged_back.minor == ours.charged_back
-    return charged_back and (fact.refunded is None or fact.refunded.minor <= ours.refunded)
+    return charged_back and (fact.refunded is None or fact.refunded.minor == ours.refunded)
 
 
 async def _finish(tools: Tools, books: Mapping[str, Payment], done: Comparison) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ferryman.billing.order import Order, Payment
-from ferryman.billing.refund import Refund, State
+from ferryman.billing.refund import Origin, Refund, State
 from ferryman.fleet.key import KeyEvent
 from ferryman.subscriptions.subscription import Grant, Subscription
 from ferryman.subscriptions.taking_back import NOTHING, Bought, Share, Standing, Stretch, unused
@@ -85,20 +85,25 @@ async def of_payment(session: AsyncSession, payment: Payment, now: datetime) -> 
 
 
 async def _won_since(session: AsyncSession, one: Added, since: datetime) -> Share:
-    """What chargebacks of its payment have added when they were won, less what they have taken, since then."""
-    refs = {each.ref for each in one.refunds}
+    """What chargebacks of its payment have added when they were won, less what they have taken, since then; and what
+    refunds from before have added that did not arrive."""
+    refs = {each.ref for each in one.refunds if each.origin == Origin.CHARGEBACK or _before(each, since)}
     told = select(KeyEvent.what, KeyEvent.detail).where(
         KeyEvent.subscription_id == one.grant.subscription_id,
         KeyEvent.at > since,
-        KeyEvent.what.in_(("chargeback_won", "charged_back")),
+        KeyEvent.what.in_(("chargeback_won", "refund_returned", "charged_back")),
     )
     seconds = bytes_ = 0
     for what, detail in await session.execute(told):
         if detail.get("refund") in refs:
             before, after = detail["traffic_bytes"]
-            seconds += detail["seconds"] if what == "chargeback_won" else -detail["seconds"]
+            seconds += -detail["seconds"] if what == "charged_back" else detail["seconds"]
             bytes_ += after - before
     return Share(seconds, bytes_)
+
+
+def _before(one: Refund, since: datetime) -> bool:
+    return one.finished_at is not None and one.finished_at < since
 
 
 def _stretch(added: Sequence[Added], mine: int, at: int, subscription: Subscription) -> tuple[Stretch, Share]:

@@ -37,7 +37,7 @@ CREATE TABLE refunds (
     CONSTRAINT ck_refunds_takes_known CHECK (takes IN ('share', 'unused', 'nothing')),
     CONSTRAINT ck_refunds_taken_not_negative CHECK (taken_seconds >= 0 AND taken_bytes >= 0),
     CONSTRAINT ck_refunds_won_back_at_most_all CHECK (won_back BETWEEN 0 AND minor),
-    CONSTRAINT ck_refunds_won_back_from_a_bank CHECK (won_back = 0 OR (origin = 'chargeback' AND state = 'succeeded')),
+    CONSTRAINT ck_refunds_won_back_from_a_bank CHECK (won_back = 0 OR (through = 'provider' AND state = 'succeeded')),
     CONSTRAINT ck_refunds_end_has_a_time CHECK ((state IN ('succeeded', 'failed')) = (finished_at IS NOT NULL)),
     CONSTRAINT ck_refunds_asked_while_open CHECK ((state IN ('requested', 'sent')) = (ask_at IS NOT NULL))
 );

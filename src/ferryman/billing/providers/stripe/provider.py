@@ -246,6 +246,9 @@ class Stripe:
         if state is not PaymentState.SUCCEEDED:
             return fact
         fee, details = shapes.fee(charge, amount)
+        refunded = shapes.money(charge.get("amount_refunded"), charge)
+        if refunded is not None and refunded.minor:
+            refunded = shapes.given_back(await self._refunds_of(shapes.id_of(intent, INTENT)), amount)
         disputes = await self._disputes(intent) if charge.get("disputed") is True else []
         return Fact(
             fact.external_id,
@@ -254,7 +257,7 @@ class Stripe:
             amount,
             fact.test,
             fee=fee,
-            refunded=shapes.money(charge.get("amount_refunded"), charge),
+            refunded=refunded,
             charged_back=shapes.taken_back(disputes, amount),
             dispute_fee=shapes.dispute_fee(disputes, amount.currency),
             kept=shapes.kept(thing, intent, charge) if is_session else None,

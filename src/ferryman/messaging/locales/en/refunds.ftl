@@ -1,6 +1,7 @@
 history-refunded = 💸 Money given back, now until { $until }
 history-charged_back = 🏦 The bank took the money back, now until { $until }
 history-chargeback_won = 🏦 The bank gave the money up again, now until { $until }
+history-refund_returned = ↩️ The refund did not arrive, now until { $until }
 
 notice-money-back =
     💸 <b>Your money was given back: { $amount }</b>
@@ -76,3 +77,24 @@ notice-chargeback-won =
         [more] 📶 The traffic that had been taken back was given again.
        *[same] 🔑 There was nothing to give again.
     } It is in the books, and the customer was told. Renewal stays off until they agree to it anew.
+notice-refund-returned =
+    ↩️ <b>A refund did not reach you: { $amount }</b>
+
+    Your bank has sent the money back to us.
+    { $access ->
+        [longer] 🔑 So what it had paid for is yours again, in full: your subscription now lasts until { $until }.
+        [more] 📶 So the traffic that it had paid for is yours again; the end stays { $until }.
+       *[same] 🔑 Nothing changes for your key.
+    } Would you rather have the money? Write to us, and we will find another way.
+
+    🧾 Order <code>{ $order_ref }</code>
+notice-refund-bounced =
+    ↩️ <b>A refund came back: { $amount }</b>
+
+    💳 Payment <code>{ $payment_ref }</code> of customer <code>{ $customer }</code>
+    The provider had counted it as given back, and now says that it did not arrive. The money is with the provider again.
+    { $access ->
+        [longer] 📅 The time that had been taken back was given again, counted from now.
+        [more] 📶 The traffic that had been taken back was given again.
+       *[same] 🔑 There was nothing to give again.
+    } It is in the books, and the customer was told. If they want the money, agree on another way, send it, and record it: <code>ferryman refund make { $payment_ref } AMOUNT --by-hand --why …</code>. Renewal stays off until they agree to it anew.
