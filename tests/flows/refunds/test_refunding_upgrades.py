@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from ferryman.billing.provider import Fact, PaymentState
 from ferryman.flows.payments import buying, reviewing
 from ferryman.flows.refunds import giving_back, weighing, winning_back
 from ferryman.kit.money import Money
@@ -61,10 +62,12 @@ async def told_by_the_bank(one: Counter, minor: int) -> None:
     async with tools.db.unit() as session:
         number = await weighing.payment_named(session, one.payment)
         payment = await weighing.locked(session, number)
-        if total.minor < payment.charged_back:
-            await winning_back.won_back(tools, session, payment, total, tools.clock.now())
+        now = tools.clock.now()
+        says = Fact("", payment.ref, PaymentState.SUCCEEDED, payment.amount, test=True, charged_back=total)
+        gone = await winning_back.doubted(session, payment, says, now)
+        if gone is not None:
+            await winning_back.come_back(tools, session, payment, says, gone, now)
         else:
-            now = tools.clock.now()
             await giving_back.taken_back(tools, session, payment, total, chargeback=True, now=now)
     await one.shop.work()
 
