@@ -99,6 +99,7 @@ EVERY = [
     money_back.GiftRedeemed("⛵", {"ru": ODD, "en": ODD}, 30),
     money_back.GiftCredited(50000, "RUB"),
     alerts.CustomerUntold(7, "key_ready", 8),
+    money_back.BarredPaid("pay-1", 19900, "RUB", 7),
     money_back.RefundFailed("pay-1", 19900, "RUB", ODD * 30),
     *(money_back.RefundedElsewhere("pay-1", 19900, "RUB", 7, access) for access in ACCESS),
     *(money_back.ChargebackCame("pay-1", 19900, "RUB", 7, access) for access in ACCESS),

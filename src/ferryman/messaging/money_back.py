@@ -106,6 +106,16 @@ class RefundedElsewhere(Notice):
 
 
 @dataclass(frozen=True)
+class BarredPaid(Notice):
+    """To the staff: somebody who is blocked has paid, and has it on their balance. `customer` is the Telegram id."""
+
+    payment_ref: str
+    amount: int
+    currency: str
+    customer: int
+
+
+@dataclass(frozen=True)
 class ChargebackCame(Notice):
     """To the staff: a bank took money back. `customer` is the Telegram id."""
 

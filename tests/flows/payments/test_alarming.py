@@ -152,6 +152,21 @@ async def test_a_bank_that_pays_and_has_fallen_silent(shop: Town, told: Outbox) 
     assert await alarmed(shop, told) == ["🔕 <b>A payment provider sends no webhooks</b>"]
 
 
+async def test_a_customer_who_is_blocked_and_pays_all_the_same(shop: Town, told: Outbox) -> None:
+    anna = await shop.customer()
+    checkout = await shop.order(anna)
+    await shop.rows("UPDATE customers SET banned = true WHERE id = :id RETURNING id", id=anna.id)
+    paid = shop.pay(checkout)
+    for _ in range(2):
+        await shop.webhook(paid)
+        await shop.work()
+    ref = await shop.value("SELECT ref FROM payments")
+    (said,) = [sent.text for sent in told.sent if sent.chat_id == OPERATOR]
+    assert said.startswith("⛔ <b>A blocked customer has paid ₽199</b>")
+    assert f"refund make {ref} all" in said
+    assert await alarmed(shop, told) == [said.splitlines()[0]]
+
+
 async def shut_out(shop: Town, told: Outbox, days: int) -> list[str]:
     """So many days pass on which the bank refuses our key, whatever it is asked; what Olga was told."""
     storm(shop, mode="status", status=401, times=-1)

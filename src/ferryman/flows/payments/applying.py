@@ -18,6 +18,7 @@ from ferryman.billing.provider import (
     PaymentState,
 )
 from ferryman.billing.settlement import Outcome, Settled
+from ferryman.flows.alerting import alert
 from ferryman.flows.keys import placing
 from ferryman.flows.orders import pricing, reporting, upgrading
 from ferryman.flows.orders.opening import connected, request_of
@@ -31,6 +32,7 @@ from ferryman.kit.db import LOCK
 from ferryman.kit.errors import Busy, Refused
 from ferryman.kit.money import Money
 from ferryman.kit.steps import Step, reached
+from ferryman.messaging import money_back
 from ferryman.people.customer import Customer
 from ferryman.subscriptions import granting
 from ferryman.subscriptions.subscription import Subscription
@@ -133,6 +135,10 @@ async def _settle(
         await charging.failed(tools, session, settled.payment)
     if settled.outcome is not Outcome.CANCELLED or fact.external_id == settled.payment.external_id:
         await reporting.tell(tools, session, settled.payment, order, settled.outcome, settled.credited)
+    if settled.outcome is Outcome.BARRED:
+        money = settled.payment.amount
+        said = money_back.BarredPaid(settled.payment.ref, money.minor, money.currency, customer.telegram_id)
+        await alert(tools, session, said, f"barred:{settled.payment.ref}")
     if granted is not None and _stays(settled.payment):
         await agreeing.paid(tools, session, settled.payment, fact, granted)
     elif granted is not None or settled.outcome in (Outcome.SECOND, Outcome.BARRED):

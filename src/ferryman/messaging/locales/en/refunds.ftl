@@ -47,6 +47,13 @@ notice-refunded-elsewhere =
         [less] 📶 Traffic was taken back by its share.
        *[same] 🔑 There was nothing unused to take back.
     } It is in the books, and the customer was told.
+notice-barred-paid =
+    ⛔ <b>A blocked customer has paid { $amount }</b>
+
+    💳 Payment <code>{ $payment_ref }</code> of customer <code>{ $customer }</code>
+    It bought nothing and is on their balance. Give it back, or lift the ban.
+
+    👉 <code>ferryman refund make { $payment_ref } all --why …</code>
 notice-chargeback-came =
     🚨 <b>Chargeback: { $amount }</b>
 

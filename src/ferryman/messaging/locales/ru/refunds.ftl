@@ -47,6 +47,13 @@ notice-refunded-elsewhere =
         [less] 📶 Трафик списан на эту долю.
        *[same] 🔑 Неиспользованного не осталось — списывать нечего.
     } В книгах учтено, клиенту сообщено.
+notice-barred-paid =
+    ⛔ <b>Заблокированный клиент оплатил { $amount }</b>
+
+    💳 Платёж <code>{ $payment_ref }</code> клиента <code>{ $customer }</code>
+    На эти деньги ничего не выдано, они на его балансе. Верните их или снимите блокировку.
+
+    👉 <code>ferryman refund make { $payment_ref } all --why …</code>
 notice-chargeback-came =
     🚨 <b>Чарджбэк: { $amount }</b>
 
