@@ -11,7 +11,7 @@ from ferryman.fleet import panel
 from ferryman.fleet.connections import Connections
 from ferryman.flows.fleet import draining, watching
 from ferryman.flows.keys import auditing, following, lifecycle, limits, placing, provisioning
-from ferryman.flows.payments import alarming, banking, eventbook, settling
+from ferryman.flows.payments import alarming, banking, eventbook, looking_again, settling
 from ferryman.flows.refunds import refunding
 from ferryman.flows.renewals import renewing
 from ferryman.flows.shop import telling
@@ -92,6 +92,9 @@ def register(tools: Tools) -> None:
     tools.jobs.add("look_at_renewal", partial(renewing.look, tools))
     tools.jobs.every("sweep_renewals", "* * * * *", partial(renewing.sweep, tools))
     tools.jobs.add("compare_bank", partial(banking.compare_bank, tools), lane="watch")
+    tools.jobs.add("look_again", partial(looking_again.look_again, tools), lane="watch")
+    # Between two comparisons, which take the same lock.
+    tools.jobs.every("sweep_successes", "5-59/10 * * * *", partial(looking_again.sweep, tools))
     tools.jobs.every("sweep_banks", "*/10 * * * *", partial(banking.sweep, tools))
     tools.jobs.every("sweep_alarms", "* * * * * 40", partial(alarming.sweep, tools))
     tools.jobs.every("redact_events", "41 3 * * *", partial(eventbook.redact, tools))

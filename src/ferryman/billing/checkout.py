@@ -21,6 +21,8 @@ from ferryman.kit.secrets import new_token
 ASKING_LADDER = (10, 30, 60, 120, 300, 900, 3600)
 HOURLY_FOR = timedelta(days=7)
 UNPAID_LINKS_ASKED_FOR = timedelta(days=14)
+# A success is asked about once more after this time.
+LOOK_AFTER = timedelta(days=1)
 
 # The order comes along in the same query, and is not to be locked by it.
 PAYMENT_LOCK = {"of": Payment, **LOCK}
@@ -169,6 +171,18 @@ async def due(session: AsyncSession, now: datetime, limit: int = 500) -> list[in
     """Ids of the payments that it is time to ask about."""
     found = await session.scalars(select(Payment.id).where(Payment.ask_at <= now).order_by(Payment.ask_at).limit(limit))
     return list(found)
+
+
+async def to_look_at(session: AsyncSession, provider: str, now: datetime, limit: int) -> list[int]:
+    """Ids of this provider's successes that it is time to ask about once more, those that wait longest first."""
+    mine = (Payment.provider == provider, Payment.look_at <= now)
+    return list(await session.scalars(select(Payment.id).where(*mine).order_by(Payment.look_at).limit(limit)))
+
+
+async def look_later(session: AsyncSession, payment_id: int, at: datetime | None) -> None:
+    """When a success is asked about once more; None = never."""
+    done = (Payment.id == payment_id, Payment.state == Attempt.SUCCEEDED)
+    await session.execute(update(Payment).where(*done).values(look_at=at))
 
 
 async def held(session: AsyncSession, payment_id: int) -> Payment:

@@ -119,6 +119,7 @@ class Payment(Base):
     ask_at: Mapped[datetime | None]  # when the sweep asks the provider again; None = final
     asked: Mapped[int] = mapped_column(default=0)
     to_stop: Mapped[bool] = mapped_column(default=False, server_default="false")
+    look_at: Mapped[datetime | None]  # when a success is asked about once more; None = never
     order: Mapped[Order] = relationship(lazy="joined", innerjoin=True)
 
     __table_args__ = (
@@ -130,6 +131,7 @@ class Payment(Base):
         CheckConstraint("state IN ('creating', 'pending', 'succeeded', 'cancelled', 'review')", name="state_known"),
         CheckConstraint("(state = 'succeeded') = (succeeded_at IS NOT NULL)", name="success_has_a_time"),
         Index("ix_payments_to_stop", "id", postgresql_where=text("to_stop")),
+        Index("ix_payments_to_look_at", "provider", "look_at", postgresql_where=text("look_at IS NOT NULL")),
         Index("ix_payments_to_ask", "ask_at", postgresql_where=text("ask_at IS NOT NULL")),
         Index("ix_payments_created_at", "created_at"),
         Index("ix_payments_in_review", "id", postgresql_where=text("state = 'review'")),

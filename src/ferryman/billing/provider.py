@@ -3,13 +3,13 @@
 A provider is one file (or one small package) plus one line under the entry-point group `ferryman.payments`. It
 carries its own title, icon, ways to pay, currencies and settings; nothing in the core knows it by name. What it can do
 beyond the ordinary is told by which of the smaller protocols it has: Capturing, Withdrawing, Charging, Refunding,
-Listing. One that takes the money out of our own books instead of somebody's hands is an InHouse.
+Listing, Watched. One that takes the money out of our own books instead of somebody's hands is an InHouse.
 """
 
 import enum
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
@@ -343,6 +343,14 @@ class Listing(Protocol):
     def listed(self, since: datetime, until: datetime) -> AsyncIterator[Fact]:
         """Every payment that was created or paid in this time, ours or not; more may come along."""
         ...
+
+
+@runtime_checkable
+class Watched(Protocol):
+    """What goes back of an old payment is not sure to stand in any list: its successes are asked about again, each by
+    one `look_up`. `watched_for`: for how long money may still go back, or come back, after a payment."""
+
+    watched_for: ClassVar[timedelta]
 
 
 @runtime_checkable

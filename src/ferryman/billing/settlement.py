@@ -119,6 +119,7 @@ async def decide(
         legs += [(f"customer:{order.customer_id}", ledger.negative(one)) for one in came]
     await ledger.post(session, "purchase" if pays else "credit", f"payment:{payment.ref}", legs, because)
     payment.state, payment.succeeded_at, payment.ask_at = Attempt.SUCCEEDED, now, None
+    payment.look_at = now + checkout.LOOK_AFTER if payment.external_id is not None else None
     payment.details = {**payment.details, "decided": because}
     if pays:
         order.state, order.paid_at = OrderState.PAID, now
@@ -255,6 +256,8 @@ async def _succeed(
     await ledger.post(session, "purchase" if first else "credit", f"payment:{payment.ref}", legs, fact.details)
     payment.state = Attempt.SUCCEEDED
     payment.succeeded_at = now
+    # What came out of our own books is in nobody else's.
+    payment.look_at = now + checkout.LOOK_AFTER if account is None else None
     payment.details = {**payment.details, **fact.details}
     payment.reason = None
     payment.ask_at = None

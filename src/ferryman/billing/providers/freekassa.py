@@ -90,6 +90,7 @@ class Freekassa:
     currencies: ClassVar[tuple[str, ...]] = CURRENCIES
     ways: ClassVar[tuple[Way, ...]] = (Way("", "🪙", title),)
     needs_contact: ClassVar[bool] = False
+    watched_for: ClassVar[timedelta] = timedelta(days=180)
     Config: ClassVar[type[BaseModel]] = ShopConfig
 
     def __init__(self, config: ShopConfig, tools: ProviderTools) -> None:

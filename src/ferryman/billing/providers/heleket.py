@@ -91,6 +91,7 @@ class Heleket:
     currencies: ClassVar[tuple[str, ...]] = CURRENCIES
     ways: ClassVar[tuple[Way, ...]] = (Way("", "💠", {"ru": "Криптовалюта", "en": "Crypto"}),)
     needs_contact: ClassVar[bool] = False
+    watched_for: ClassVar[timedelta] = timedelta(days=180)
     Config: ClassVar[type[BaseModel]] = MerchantConfig
 
     def __init__(self, config: MerchantConfig, tools: ProviderTools) -> None:

@@ -29,6 +29,7 @@ ALTER TABLE payments
     ADD COLUMN fee BIGINT,
     ADD COLUMN charged_back BIGINT DEFAULT '0' NOT NULL,
     ADD COLUMN to_stop BOOLEAN DEFAULT 'false' NOT NULL,
+    ADD COLUMN look_at TIMESTAMP WITH TIME ZONE,
     ADD COLUMN details JSONB DEFAULT '{}' NOT NULL,
     ADD CONSTRAINT ck_payments_charged_back_at_most_all CHECK (charged_back BETWEEN 0 AND minor - refunded);
 
@@ -123,6 +124,10 @@ CREATE INDEX ix_payments_created_at ON payments (created_at);
 -- What is asked every few seconds, or by every look at the numbers, must not read all that ever was.
 CREATE INDEX ix_grants_created_at ON grants (created_at);
 CREATE INDEX ix_payments_to_stop ON payments (id) WHERE to_stop;
+-- Successes are asked about again, spread over the day. Where nothing can go back any more the first look ends it.
+UPDATE payments SET look_at = now() + random() * INTERVAL '1 day'
+    WHERE state = 'succeeded' AND external_id IS NOT NULL AND succeeded_at > now() - INTERVAL '400 days';
+CREATE INDEX ix_payments_to_look_at ON payments (provider, look_at) WHERE look_at IS NOT NULL;
 CREATE INDEX ix_payments_in_review ON payments (id) WHERE state = 'review';
 CREATE INDEX ix_payments_refunded ON payments (id) WHERE refunded > 0;
 CREATE INDEX ix_webhook_events_without_order ON webhook_events (id) WHERE verdict = 'money_without_order';

@@ -68,6 +68,7 @@ class CoinGate:
     currencies: ClassVar[tuple[str, ...]] = CURRENCIES
     ways: ClassVar[tuple[Way, ...]] = (Way("", "🪙", {"ru": "Криптовалюта", "en": "Crypto"}),)
     needs_contact: ClassVar[bool] = False
+    watched_for: ClassVar[timedelta] = timedelta(days=180)
     Config: ClassVar[type[BaseModel]] = ApiAppConfig
     _tries: ClassVar[remote.Tries] = remote.Tries()
 

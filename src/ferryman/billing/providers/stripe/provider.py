@@ -61,6 +61,8 @@ class Stripe:
     ways: ClassVar[tuple[Way, ...]] = (Way("", icon, title, least=LEAST, keeps=True),)
     partly: ClassVar[bool] = True
     needs_contact: ClassVar[bool] = False
+    # A card's owner has four months to dispute, and a bank takes two to decide.
+    watched_for: ClassVar[timedelta] = timedelta(days=180)
     Config: ClassVar[type[BaseModel]] = AccountConfig
 
     def __init__(self, config: AccountConfig, tools: ProviderTools) -> None:
@@ -166,11 +168,24 @@ class Stripe:
         return None
 
     async def listed(self, since: datetime, until: datetime) -> AsyncIterator[Fact]:
-        """Sessions live for a day, so those from a day before may have been paid in this time."""
+        """Sessions live for a day, so those from a day before may have been paid in this time. With those that were
+        refunded or disputed in it, whenever they were paid."""
+        seen: set[str] = set()
         async for thing in self._created(since - SESSION_LIFE, until):
+            seen.add(str((shapes.part(thing, "payment_intent") or thing).get("id")))
             fact = await remote.line_asked("Stripe", self._fact(thing), thing)
             if fact is not None:
                 yield fact
+        for path in ("/refunds", "/disputes"):
+            async for moved in self._api.pages(path, _between(since, until)):
+                intent_id = remote.matching(moved.get("payment_intent"), INTENT)
+                if intent_id is None or intent_id in seen:
+                    continue
+                seen.add(intent_id)
+                fact = await remote.line_asked("Stripe", self._look_up_intent(intent_id), {"id": intent_id})
+                # The account may take money for others, too.
+                if fact is not None and fact.ref is not None:
+                    yield fact
 
     async def check(self) -> str:
         """Raises Misconfigured when key and account disagree on whether the money is real."""
@@ -215,9 +230,7 @@ class Stripe:
 
     async def _created(self, since: datetime, until: datetime | None) -> AsyncIterator[Json]:
         """Sessions, then the intents that came of none: charges of kept cards."""
-        asked = {"created[gte]": str(int(since.timestamp()))}
-        if until is not None:
-            asked["created[lte]"] = str(int(until.timestamp()) + 1)
+        asked = _between(since, until)
         async for session in self._api.pages("/checkout/sessions", asked | {"expand[]": f"data.{shapes.BOOKS}"}):
             if session.get("mode") == "payment":
                 yield session
@@ -267,3 +280,8 @@ class Stripe:
     async def _disputes(self, intent: Json) -> list[Json]:
         asked = {"payment_intent": shapes.id_of(intent, INTENT)}
         return [dispute async for dispute in self._api.pages("/disputes", asked)]
+
+
+def _between(since: datetime, until: datetime | None) -> dict[str, str]:
+    asked = {"created[gte]": str(int(since.timestamp()))}
+    return asked if until is None else asked | {"created[lte]": str(int(until.timestamp()) + 1)}
