@@ -72,7 +72,8 @@ class PaymentRequest:
     this provider's webhooks come in, for those that want to be told with each payment. `payer` is the customer's
     Telegram id; `contact` an e-mail address or a phone number ("+" and digits) for the receipt, "" when none is known.
     `keep` asks to keep the instrument; `every_days` for a payment that repeats by itself, 0 = once. `number` is unique
-    among all our payments, for those that know their payments by a number of ours.
+    among all our payments, for those that know their payments by a number of ours; what was made of it stands in
+    `pay_url`, the link that the payer was given, "" before there is one.
     """
 
     ref: str
@@ -90,6 +91,7 @@ class PaymentRequest:
     keep: bool = False
     every_days: int = 0
     number: int = 0
+    pay_url: str = ""
 
     def must_be_in(self, currencies: Sequence[str], title: str) -> None:
         """Raises Refused for another currency, and for nothing at all; `title` is the provider's."""

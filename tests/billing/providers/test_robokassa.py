@@ -239,6 +239,15 @@ async def test_a_number_that_was_somebody_elses_before_is_said_aloud(shop: Robok
         await shop.find(replace(a_request(), number=5))
 
 
+async def test_a_number_that_was_somebody_elses_is_past_once_the_numbers_were_raised(http: Http, api: Recorder) -> None:
+    request = replace(a_request("199"), number=7)
+    old = (await a_robokassa(http, api.url).open(request)).pay_url
+    api.say(state(ref="someone"))
+    raised = a_robokassa(http, api.url, first_number=1000)
+    assert await raised.find(replace(request, pay_url=old)) is None
+    assert api.received[-1].query["InvoiceID"] == "7"
+
+
 async def test_before_the_payer_comes_nobody_over_there_knows_of_it() -> None:
     async with emulated_robokassa() as world:
         request = world.request()

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from ferryman.billing.provider import RawWebhook
-from ferryman.flows.payments import buying, settling
+from ferryman.flows.payments import buying, settling, ways
 from ferryman.flows.payments.buying import Checkout, ContactNeeded
 from ferryman.flows.shop import setup
 from ferryman_sandbox.emulator import serve
@@ -164,3 +164,19 @@ async def test_the_same_press_shows_the_same_link(shop: Town) -> None:
         assert (await pressed(shop, "robokassa", anna, "tap")).pay_url == (
             await pressed(shop, "robokassa", anna, "tap")
         ).pay_url
+
+
+async def test_a_link_keeps_its_number_when_the_numbers_are_raised_before_it_is_paid(shop: Town) -> None:
+    async with linked(shop, "robokassa") as emulator:
+        anna = await shop.customer()
+        checkout = await pressed(shop, "robokassa", anna, "tap")
+        await visit(checkout)
+        (bill,) = emulator.desk.bills()
+        await ways.edit(shop.tools, "robokassa", ways.Edit(config={"first_number": 1000}))
+        emulator.desk.pay(bill.id)
+        assert await buying.check(shop.tools, anna.id, checkout.order_ref) == "paid"
+        await shop.work()
+        assert await granted(shop) == 1
+        await visit(await pressed(shop, "robokassa", anna, "another"))
+        later = [one.id for one in emulator.desk.bills() if one.id != bill.id]
+        assert all(int(number) > 1000 for number in later), "and new links count from there"

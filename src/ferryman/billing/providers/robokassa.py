@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from typing import ClassVar, Literal
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 from xml.etree import ElementTree as ET
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
@@ -26,7 +26,7 @@ from ferryman.billing.provider import (
     Way,
 )
 from ferryman.kit.errors import AccessDenied, Busy, Conflict, FerrymanError, Misconfigured, NotFound, Refused
-from ferryman.kit.remote import ApiBase, form, money, problem, refuse_play
+from ferryman.kit.remote import ApiBase, form, matching, money, problem, refuse_play
 from ferryman.kit.secrets import same
 
 REAL_API = "https://auth.robokassa.ru"
@@ -141,10 +141,17 @@ class Robokassa:
         return self._fact(state, external_id)
 
     async def find(self, request: PaymentRequest) -> Fact | None:
-        """Raises Misconfigured when the number was somebody else's before: then this payment can never be made."""
+        """By the number in the payer's own link: `first_number` may have been raised since that was made.
+
+        Raises Misconfigured when the number was somebody else's before: then this payment can never be made.
+        """
+        number = _number_in(request.pay_url) or self._number(request)
         try:
-            fact = await self.look_up(self._number(request))
+            fact = await self.look_up(number)
         except NotFound:
+            return None
+        if fact.ref != request.ref and number != self._number(request):
+            # That advice was followed, and this payment can be made no more.
             return None
         if fact.ref != request.ref:
             raise Misconfigured(
@@ -190,6 +197,10 @@ class Robokassa:
             reason=reason,
             details={name: value[:100] for name, value in details.items() if value},
         )
+
+
+def _number_in(pay_url: str) -> str | None:
+    return matching(dict(parse_qsl(urlsplit(pay_url).query)).get("InvId"), _NUMBER)
 
 
 def _form(raw: RawWebhook) -> dict[str, str]:

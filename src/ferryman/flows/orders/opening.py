@@ -103,7 +103,7 @@ def words(
 
 
 def request_of(tools: Tools, payment: Payment) -> PaymentRequest:
-    """The request of this payment, the same however often it is made."""
+    """The request of this payment, the same however often it is made, but for where it is paid once that is known."""
     return PaymentRequest(
         ref=payment.ref,
         order_ref=payment.order.ref,
@@ -113,5 +113,6 @@ def request_of(tools: Tools, payment: Payment) -> PaymentRequest:
         way=payment.way,
         hook_url=tools.hook_url(payment.provider),
         number=payment.id,
+        pay_url=payment.pay_url or "",
         **payment.request,
     )
