@@ -67,8 +67,8 @@ class Agreement(Base):
     `minor` is the most they have agreed to. `period_end` is the end that the next charge is about; `tries`, `told_at`
     (when the reminder was written down) and `told_minor` (what it says) belong to that period. `next_try_at` is when
     the sweep looks at it again. `sealed_token` is the instrument, `external_id` the handle of a payment that repeats by
-    itself; `unhooked` is false while whoever repeats it has not been told to end it. `why` says by whom or what it was
-    ended.
+    itself; `unhooked` is false while whoever repeats it is still to hear that it has ended, or goes on again. `why`
+    says by whom or what it was ended. `agreed_at` after `stopped_at`: a yes that is on its way.
     """
 
     __tablename__ = "renewals"

@@ -7,7 +7,7 @@ turns there.
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ferryman.billing import checkout
@@ -21,6 +21,9 @@ from ferryman.kit.money import Money
 UNSETTLED = (Attempt.CREATING, Attempt.PENDING, Attempt.REVIEW)
 # An instrument that nobody uses any more is forgotten; until then one tap takes it up again.
 FORGOTTEN_AFTER = timedelta(days=30)
+
+# Longer than Telegram is waited for.
+TAKEN_UP_WITHIN = timedelta(minutes=2)
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,11 @@ def end(one: Agreement, state: State, why: str, now: datetime, *, known_there: b
     one.unhooked = known_there or one.by != By.STARS
 
 
+def begin_to_take_up(one: Agreement, now: datetime) -> None:
+    """The customer said yes, and whoever repeats the payment is about to hear it; see `to_unhook`."""
+    one.agreed_at, one.unhooked = now, False
+
+
 def take_up(one: Agreement, amount: Money, ends_at: datetime, now: datetime) -> None:
     """Agreed once more, to this amount."""
     one.state, one.why, one.stopped_at, one.unhooked = State.ACTIVE, "", None, True
@@ -126,9 +134,14 @@ async def due(session: AsyncSession, now: datetime, limit: int = 500) -> list[in
     return list(await session.scalars(mine.order_by(Agreement.next_try_at).limit(limit)))
 
 
-async def to_unhook(session: AsyncSession, limit: int = 100) -> list[int]:
-    """Ids of those that ended here, and whose repeating payment goes on elsewhere."""
-    return list(await session.scalars(select(Agreement.id).where(~Agreement.unhooked).limit(limit)))
+async def to_unhook(session: AsyncSession, now: datetime, limit: int = 100) -> list[int]:
+    """Ids of those that whoever repeats the payment has not heard the last word of.
+
+    One with a yes that came after its end is being taken up, and left alone for a while.
+    """
+    busy = and_(Agreement.agreed_at > Agreement.stopped_at, Agreement.agreed_at > now - TAKEN_UP_WITHIN)
+    idle = or_(Agreement.stopped_at.is_(None), ~busy)
+    return list(await session.scalars(select(Agreement.id).where(~Agreement.unhooked, idle).limit(limit)))
 
 
 async def unhook_all(session: AsyncSession, subscription_id: int) -> None:

@@ -1,13 +1,16 @@
 """A row of payments that is taken up again: in Telegram's settings, or here; alone, or beside a card."""
 
+from collections.abc import Awaitable, Callable
+
 import pytest
 
 from ferryman.billing.provider import Fact
 from ferryman.billing.renewal import By, State
 from ferryman.flows.orders import opening
 from ferryman.flows.payments import applying
-from ferryman.flows.renewals import agreeing, consenting
+from ferryman.flows.renewals import agreeing, consenting, renewing
 from ferryman.flows.tools import Tools
+from ferryman.kit.errors import FerrymanError, Unreachable
 from tests.support.subscriber import TELEGRAM_ID, Subscriber
 
 
@@ -35,6 +38,27 @@ async def comes(anna: Subscriber, fact: Fact) -> str | None:
     return await applying.apply_fact(anna.tools, provider, fact)
 
 
+async def switches_on(anna: Subscriber) -> consenting.Consent:
+    return await consenting.switch_on(anna.tools, anna.customer_id, (await anna.subscription()).ref, 150)
+
+
+async def switches_off(anna: Subscriber) -> consenting.Consent:
+    return await consenting.switch_off(anna.tools, anna.customer_id, (await anna.subscription()).ref)
+
+
+def meanwhile(anna: Subscriber, verb: str, happens: Callable[[], Awaitable[object]]) -> None:
+    """Something happens when Telegram has heard `verb` for the first time, and before its answer is here."""
+    kind = anna.tools.providers["repeats"]
+    plain = getattr(kind, verb)
+
+    async def heard(self: object, payer: int, external_id: str) -> None:
+        setattr(kind, verb, plain)
+        await plain(self, payer, external_id)
+        await happens()
+
+    setattr(kind, verb, heard)
+
+
 async def agreements(anna: Subscriber) -> list[tuple[str, str, bool]]:
     return [tuple(row) for row in await anna.rows("SELECT by, state, unhooked FROM renewals ORDER BY id")]
 
@@ -56,7 +80,7 @@ async def test_what_is_taken_up_over_there_while_a_card_renews_is_stopped_there_
 async def test_it_is_taken_up_when_the_card_was_switched_off_before(anna: Subscriber, first: Fact) -> None:
     await telegram_says(anna, first, "canceled")
     await anna.buys()
-    await consenting.switch_off(anna.tools, anna.customer_id, (await anna.subscription()).ref)
+    await switches_off(anna)
     await telegram_says(anna, first, "active")
     await anna.comes_round()
     assert anna.bank.stopped == []
@@ -75,3 +99,56 @@ async def test_a_payment_of_a_row_that_nobody_knew_to_be_taken_up_is_granted_and
     assert anna.bank.stopped == [("stop", TELEGRAM_ID, first.external_id)]
     assert await anna.ends_at() > ends_at
     assert (await anna.agreement()).period_end == await anna.ends_at()
+
+
+async def _withdraws_the_plan(anna: Subscriber) -> None:
+    await anna.do("UPDATE plans SET active = false")
+
+
+async def _loses_the_answer(anna: Subscriber) -> None:
+    raise Unreachable("No answer.")
+
+
+@pytest.mark.parametrize("happens", [_withdraws_the_plan, _loses_the_answer])
+async def test_what_was_resumed_there_and_never_agreed_to_here_is_stopped_there_again(
+    anna: Subscriber, first: Fact, happens: Callable[[Subscriber], Awaitable[None]]
+) -> None:
+    await switches_off(anna)
+    meanwhile(anna, "resume", lambda: happens(anna))
+    with pytest.raises(FerrymanError):
+        await switches_on(anna)
+    assert await agreements(anna) == [(By.STARS, State.STOPPED, False)]
+    await anna.later(minutes=3)
+    assert [verb for verb, _, _ in anna.bank.stopped] == ["stop", "resume", "stop"]
+    assert await agreements(anna) == [(By.STARS, State.STOPPED, True)]
+
+
+async def test_the_sweep_does_not_stop_what_is_being_taken_up(anna: Subscriber, first: Fact) -> None:
+    await switches_off(anna)
+    meanwhile(anna, "resume", lambda: renewing.sweep(anna.tools))
+    assert (await switches_on(anna)).phase == "on"
+    await anna.later(minutes=3)
+    assert [verb for verb, _, _ in anna.bank.stopped] == ["stop", "resume"]
+
+
+async def test_two_presses_at_once_switch_it_on_once(anna: Subscriber, first: Fact) -> None:
+    await switches_off(anna)
+    await anna.later(minutes=1)
+    meanwhile(anna, "resume", lambda: switches_on(anna))
+    assert (await switches_on(anna)).phase == "on"
+    await anna.later(minutes=3)
+    assert [verb for verb, _, _ in anna.bank.stopped] == ["stop", "resume", "resume"]
+    assert await agreements(anna) == [(By.STARS, State.ACTIVE, True)]
+    assert (await anna.told()).count("renewal_on") == 2, "when it was bought, and now"
+
+
+async def test_what_is_taken_up_while_it_is_being_stopped_is_resumed_until_both_agree(
+    anna: Subscriber, first: Fact
+) -> None:
+    """The stop was on its way, and may have come after the resumption."""
+    meanwhile(anna, "stop", lambda: switches_on(anna))
+    await switches_off(anna)
+    assert await agreements(anna) == [(By.STARS, State.ACTIVE, False)]
+    await anna.comes_round(2)
+    assert [verb for verb, _, _ in anna.bank.stopped] == ["stop", "resume", "resume"]
+    assert await agreements(anna) == [(By.STARS, State.ACTIVE, True)]

@@ -4,7 +4,7 @@ paid         something was paid: an instrument that was kept becomes an agreemen
 came         a payment that repeats by itself came again: it gets an order and a payment of its own, once per charge
 star_subscription_changed
              Telegram says that somebody has stopped, resumed, or could not pay what repeats by itself
-unhook       what ended here, and repeats by itself elsewhere, is ended there
+unhook       what ended here, and repeats by itself elsewhere, is ended there; what was taken up meanwhile goes on
 stop_payment so is what never began here, because its first payment went to the balance or back
 """
 
@@ -238,9 +238,10 @@ async def _sold_still(session: AsyncSession, one: Agreement, subscription: Subsc
 
 
 async def unhook(tools: Tools, agreement_id: int) -> None:
-    """Have a payment that repeats by itself stopped where it repeats; what is not there any more is stopped.
+    """Have a payment that repeats by itself stopped where it repeats, or resumed, as its agreement stands here.
 
-    Raises Retry, AccessDenied, Misconfigured: the sweep tries again.
+    What is not there any more is stopped. When the agreement changed meanwhile, nobody knows which word came last over
+    there: the sweep says it again. Raises Retry, AccessDenied, Refused, Misconfigured: the sweep tries again, too.
     """
     async with tools.db.unit() as session:
         one = await session.get_one(Agreement, agreement_id)
@@ -249,9 +250,11 @@ async def unhook(tools: Tools, agreement_id: int) -> None:
     if one.unhooked:
         return
     if one.external_id is not None:
-        await stop_there(provider, customer.telegram_id, one.external_id)
+        verb = resume_there if one.active else stop_there
+        await verb(provider, customer.telegram_id, one.external_id)
     async with tools.db.unit() as session:
-        (await renewals.held(session, agreement_id)).unhooked = True
+        held = await renewals.held(session, agreement_id)
+        held.unhooked = (held.agreed_at, held.stopped_at) == (one.agreed_at, one.stopped_at)
 
 
 def not_agreed(payment: Payment) -> None:
@@ -282,3 +285,10 @@ async def stop_there(provider: Offered, payer: int, external_id: str) -> None:
         raise
     except Refused as error:
         _log.error("repetition_unknown_there", external_id=external_id, why=str(error))
+
+
+async def resume_there(provider: Offered, payer: int, external_id: str) -> None:
+    """Raises Refused when it cannot be resumed, Retry, AccessDenied."""
+    if not isinstance(provider, Repeating):
+        raise Refused("This renewal can only be switched on while paying.")
+    await provider.resume(payer, external_id)

@@ -11,7 +11,6 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ferryman.billing import renewals
-from ferryman.billing.provider import Repeating
 from ferryman.billing.renewal import Agreement, By, charge_at
 from ferryman.catalog import shelf
 from ferryman.flows.keys import unrenewing
@@ -138,11 +137,15 @@ async def switch_on(tools: Tools, customer_id: int, ref: str, minor: int) -> Con
 
 
 async def _resume_there(tools: Tools, one: Agreement, customer: Customer) -> None:
+    """Written down before Telegram hears of it: should it never be agreed to here, the sweep stops it there again."""
     async with tools.db.unit() as session:
         provider = await opening.connected(tools, session, one.provider)
-    if not isinstance(provider, Repeating) or one.external_id is None:
+        held = await renewals.held(session, one.id)
+        if not held.active:
+            renewals.begin_to_take_up(held, tools.clock.now())
+    if one.external_id is None:
         raise Refused("This renewal can only be switched on while paying.")
-    await provider.resume(customer.telegram_id, one.external_id)
+    await agreeing.resume_there(provider, customer.telegram_id, one.external_id)
 
 
 async def _agree(tools: Tools, session: AsyncSession, subscription: Subscription, seen: Consent) -> None:

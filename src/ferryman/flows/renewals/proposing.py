@@ -73,7 +73,7 @@ async def _may_go_on(tools: Tools, session: AsyncSession, subscription: Subscrip
     if one.state == State.FAILED and one.why in FINAL_REASONS:
         return False
     if one.by == By.STARS:
-        return one.unhooked and one.state == State.STOPPED and not subscription.ended(tools.clock.now())
+        return one.state == State.STOPPED and not subscription.ended(tools.clock.now())
     usable = [choice for choice in await offering.choices(tools, session) if choice.enabled]
     there = any((choice.provider, choice.way.code) == (one.provider, one.way) for choice in usable)
     return there and (one.by == By.BALANCE or one.sealed_token is not None)

@@ -85,7 +85,7 @@ async def sweep(tools: Tools) -> None:
         await _hurry(session, now)
         for number in await renewals.due(session, now):
             await tools.jobs.defer(session, "look_at_renewal", once=f"renewal:{number}", agreement_id=number)
-        to_unhook = await renewals.to_unhook(session)
+        to_unhook = await renewals.to_unhook(session, now)
         to_stop = await renewals.to_stop(session)
         await renewals.forget(session, now)
     for number in to_unhook:
