@@ -10,9 +10,10 @@ from ferryman.billing.renewal import By
 from ferryman.catalog.plan import Plan, Price, Term
 from ferryman.faces.bot.press import parse
 from ferryman.flows.orders import opening
-from ferryman.flows.payments import applying, buying, settling
+from ferryman.flows.payments import applying, buying, reviewing, settling
 from ferryman.flows.renewals import agreeing, consenting
 from ferryman.flows.tools import Tools
+from ferryman.kit.money import Money
 from ferryman.messaging import notice
 from ferryman.messaging.texts import voice
 from tests.support.subscriber import TELEGRAM_ID, Subscriber
@@ -31,8 +32,8 @@ async def anna(tools: Tools) -> Subscriber:
     return made
 
 
-async def moves(anna: Subscriber, *, keep: bool = False, method: str = "cards") -> None:
-    """Gives the standard plan in for the other one."""
+async def moves(anna: Subscriber, *, keep: bool = False, method: str = "cards", short: bool = False) -> str:
+    """Gives the standard plan in for the other one; answers the payment's ref. `short`: too little comes."""
     term_id = await anna.value("SELECT t.id FROM terms t JOIN plans p ON p.id = t.plan_id WHERE p.code = 'unlimited'")
     old = await anna.value("SELECT ref FROM subscriptions WHERE plan_code = 'standard'")
     wish = buying.Wish(anna.customer_id, term_id, method, secrets.token_hex(8), keep=keep, upgrade_of=old)
@@ -41,9 +42,12 @@ async def moves(anna: Subscriber, *, keep: bool = False, method: str = "cards") 
         "SELECT p.ref, p.id FROM payments p JOIN orders o ON o.id = p.order_id WHERE o.ref = :ref",
         ref=checkout.order_ref,
     )
-    anna.bank.pay(ref, keep=keep)
+    fact = anna.bank.pay(ref, keep=keep)
+    if short:
+        anna.bank.say(fact.external_id, amount=Money(fact.amount.minor - 100, fact.amount.currency))
     await settling.settle_payment(anna.tools, number)
     await anna.tools.jobs.drain()
+    return str(ref)
 
 
 async def test_it_stops_is_told_at_once_and_one_press_agrees_to_the_new_plan(anna: Subscriber) -> None:
@@ -66,6 +70,20 @@ async def test_it_stops_is_told_at_once_and_one_press_agrees_to_the_new_plan(ann
     await anna.reaches_the_charge()
     assert anna.bank.taken == [*taken, 34900]
     assert await anna.value("SELECT count(*) FROM subscriptions") == 1
+
+
+async def test_one_that_a_person_let_count_ends_the_old_agreement_as_well(anna: Subscriber) -> None:
+    await anna.buys()
+    ref = await moves(anna, keep=True, short=True)
+    assert (await anna.agreement()).active
+    await reviewing.accept(anna.tools, ref, "a good customer", "operator:tests")
+    await anna.comes_round()
+    one = await anna.agreement()
+    assert (one.active, one.why) == (False, "upgraded")
+    assert (await anna.told()).count("renewal_moved") == 1
+    for _ in range(12):
+        await anna.later(days=3)
+    assert anna.bank.charges == 0
 
 
 async def test_without_a_yes_nothing_is_ever_charged(anna: Subscriber) -> None:

@@ -10,10 +10,11 @@ import pytest
 from ferryman.billing.provider import Fact
 from ferryman.billing.renewal import By, State
 from ferryman.flows.orders import opening
-from ferryman.flows.payments import applying, buying, settling
+from ferryman.flows.payments import applying, buying, reviewing, settling
 from ferryman.flows.renewals import agreeing, consenting
 from ferryman.flows.tools import Tools
 from ferryman.kit.errors import AccessDenied, NotFound, Refused, Unreachable
+from ferryman.kit.money import Money
 from tests.support.subscriber import TELEGRAM_ID, Subscriber
 
 
@@ -198,8 +199,14 @@ async def _pays_twice(anna: Subscriber, ref: str) -> None:
     await hears(anna, other)
 
 
-@pytest.mark.parametrize("happens", [_is_blocked, _has_it_back, _pays_twice])
-async def test_a_row_whose_first_payment_is_not_granted_is_stopped_however_long_that_takes(
+async def _is_let_count(anna: Subscriber, ref: str) -> None:
+    paid = anna.bank.pay(ref)
+    await hears(anna, anna.bank.say(paid.external_id, amount=Money(paid.amount.minor - 1, paid.amount.currency)))
+    await reviewing.accept(anna.tools, ref, "a good customer", "operator:tests")
+
+
+@pytest.mark.parametrize("happens", [_is_blocked, _has_it_back, _pays_twice, _is_let_count])
+async def test_a_row_whose_first_payment_leads_to_no_agreement_is_stopped_however_long_that_takes(
     anna: Subscriber, happens: Callable[[Subscriber, str], Awaitable[None]]
 ) -> None:
     anna.bank.failures = [(AccessDenied("Another token."), "stop"), (Unreachable("No answer."), "stop")]

@@ -155,7 +155,9 @@ def _stays(payment: Payment) -> bool:
 async def follow_up(tools: Tools, session: AsyncSession, settled: Settled) -> None:
     """What a person's word on a payment leads to, in the transaction in which it was given."""
     if settled.outcome is Outcome.PAID:
-        await fulfil(tools, session, settled.payment)
+        granted = await fulfil(tools, session, settled.payment)
+        await agreeing.paid(tools, session, settled.payment, None, granted)
+    agreeing.not_agreed(settled.payment)
     order = settled.payment.order
     await reporting.tell(tools, session, settled.payment, order, settled.outcome, settled.credited)
 

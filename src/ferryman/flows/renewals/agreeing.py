@@ -58,16 +58,22 @@ def asked(kind: type[Offered], way: Way, days: int, *, reduced: bool) -> dict[st
     return {"every_days": days}
 
 
-async def paid(tools: Tools, session: AsyncSession, payment: Payment, fact: Fact, subscription: Subscription) -> None:
-    """After an order was paid and granted. The caller holds the customer's row, and the subscription's."""
+async def paid(
+    tools: Tools, session: AsyncSession, payment: Payment, fact: Fact | None, subscription: Subscription
+) -> None:
+    """After an order was paid and granted. The caller holds the customer's row, and the subscription's.
+
+    `fact` None: by a person's word, who knows of no instrument that was kept, so nothing new is agreed to.
+    """
     order = payment.order
     if order.kind == OrderKind.RENEWAL:
         await _renewed(tools, session, payment, subscription)
         return
-    by = _by(tools, payment, fact) if order.kind in (OrderKind.PURCHASE, OrderKind.UPGRADE) else None
+    may_agree = order.kind in (OrderKind.PURCHASE, OrderKind.UPGRADE)
+    by = _by(tools, payment, fact) if fact is not None and may_agree else None
     if order.kind == OrderKind.UPGRADE:
         await _moved(tools, session, order, subscription, agrees=by is not None)
-    if by is not None:
+    if fact is not None and by is not None:
         await _agreed(tools, session, payment, fact, subscription, by)
 
 
