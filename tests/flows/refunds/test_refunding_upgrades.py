@@ -4,8 +4,11 @@ import secrets
 from datetime import timedelta
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from ferryman.billing.order import Payment
 from ferryman.billing.provider import Fact, PaymentState
+from ferryman.billing.refund import Through
 from ferryman.flows.payments import buying, reviewing
 from ferryman.flows.refunds import giving_back, weighing, winning_back
 from ferryman.kit.money import Money
@@ -111,6 +114,26 @@ async def test_no_time_is_left_when_all_that_was_given_in_goes_back(shop: Town, 
         await counters[at].give_back("all")
         assert await first.left() == pytest.approx(await kept(shop), abs=HOUR)
     assert (await accounts(shop)).get("provider", 0) == 0
+
+
+@pytest.mark.parametrize("through", [Through.PROVIDER, Through.BALANCE])
+async def test_a_refund_that_waits_for_an_upgrade_counts_as_made_after_it(
+    shop: Town, monkeypatch: pytest.MonkeyPatch, through: Through
+) -> None:
+    one = await bought(shop)
+    locked, had = weighing.locked, shop.tools.clock.now()
+
+    async def waited_for(session: AsyncSession, payment_id: int) -> Payment:
+        """Somebody else holds the customer's row for a day."""
+        nonlocal had
+        days_later(shop, 1)
+        payment = await locked(session, payment_id)
+        had = shop.tools.clock.now()
+        return payment
+
+    monkeypatch.setattr(weighing, "locked", waited_for)
+    await one.give_back("50.00", through)
+    assert await shop.value("SELECT finished_at FROM refunds") >= had
 
 
 async def test_a_payment_that_was_too_small_is_given_in_for_what_came_of_it(shop: Town) -> None:

@@ -84,9 +84,10 @@ async def _begin(
     tools: Tools, which: str, wish: str, cause: Cause, through: Through | None, *, keep_access: bool
 ) -> Refund:
     """The refund's row, committed; what needs no provider is done with it."""
-    now = tools.clock.now()
     async with tools.db.unit() as session:
         payment = await weighing.locked(session, await weighing.payment_named(session, which))
+        # An upgrade may have been waited for: what is taken of it must not be dated before it.
+        now = tools.clock.now()
         known = await session.scalar(select(Refund).where(Refund.idempotency_key == cause.tap)) if cause.tap else None
         if known is not None:
             return known
@@ -159,10 +160,10 @@ async def _ask_for(tools: Tools, provider: Refunding, refund_id: int, request: R
 
 async def apply(tools: Tools, refund_id: int, fact: RefundFact) -> None:
     """Write down what the provider says of a refund of ours; a success goes into the books, once."""
-    now = tools.clock.now()
     async with tools.db.unit() as session:
         payment_id = (await session.get_one(Refund, refund_id)).payment_id
         payment = await weighing.locked(session, payment_id)
+        now = tools.clock.now()
         one = await refund.held(session, refund_id)
         one.external_id = one.external_id or fact.external_id
         if not one.open:
