@@ -90,6 +90,24 @@ def test_after_the_end_and_for_a_late_reminder_there_is_no_last_call() -> None:
     assert next_step(late, seen(ENDS + GRACE, waiting=True)) == Next(Step.FAIL, why="late")
 
 
+@given(held_up=st.none() | st.integers(0, 150), closed=st.sets(st.integers(0, 150), max_size=100))
+def test_however_long_a_reminder_is_held_up_it_stands_for_a_day_or_until_the_last_hour(
+    held_up: int | None, closed: set[int]
+) -> None:
+    """Hours since it was written down: when it went out, and those in which the shop was closed."""
+    one, start, step = told(), ENDS - 3 * DAY, Step.WAIT
+    sent = None if held_up is None else start + held_up * HOUR
+    for hour in sorted(set(range(150)) - closed):
+        now = start + hour * HOUR
+        out = sent if sent is not None and sent <= now else None
+        step = next_step(one, seen(now, waiting=out is None, reminded_at=out)).step
+        if step is Step.CHARGE:
+            assert (out is not None and now - out >= DAY) or ENDS - HOUR <= now < ENDS
+        if step is not Step.WAIT:
+            break
+    assert closed or step is Step.CHARGE, "nobody's time runs out because of it"
+
+
 def test_nobody_is_warned_of_a_charge_that_would_come_too_late() -> None:
     assert next_step(agreement(), seen(ENDS + GRACE - DAY)) == Next(Step.FAIL, why="late")
     assert next_step(agreement(), seen(ENDS + GRACE - DAY - HOUR)).step is Step.WARN

@@ -117,7 +117,7 @@ async def test_what_was_resumed_there_and_never_agreed_to_here_is_stopped_there_
     meanwhile(anna, "resume", lambda: happens(anna))
     with pytest.raises(FerrymanError):
         await switches_on(anna)
-    assert await agreements(anna) == [(By.STARS, State.STOPPED, False)]
+    await anna.comes_round()
     await anna.later(minutes=3)
     assert [verb for verb, _, _ in anna.bank.stopped] == ["stop", "resume", "stop"]
     assert await agreements(anna) == [(By.STARS, State.STOPPED, True)]

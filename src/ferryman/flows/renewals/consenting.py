@@ -126,18 +126,28 @@ async def switch_on(tools: Tools, customer_id: int, ref: str, minor: int) -> Con
         raise Refused("This renewal can only be switched on while paying.")
     if seen.amount.minor != minor:
         raise PriceChanged(f"It costs {seen.amount}, and {minor} was agreed to.")
-    if one is not None and seen.offer == By.STARS:
-        await _resume_there(tools, one, customer)
+    resumed = await _resume_there(tools, one, customer) if one is not None and seen.offer == By.STARS else None
+    try:
+        return await _agreed(tools, customer_id, seen)
+    except FerrymanError:
+        await _unhook_now(tools, resumed)
+        raise
+
+
+async def _agreed(tools: Tools, customer_id: int, seen: Consent) -> Consent:
     async with tools.db.unit() as session:
         await session.get_one(Customer, customer_id, with_for_update=LOCK)
-        subscription = await _theirs(session, customer_id, ref, lock=True)
+        subscription = await _theirs(session, customer_id, seen.subscription.ref, lock=True)
         if await renewals.active(session, subscription.id) is None:
             await _agree(tools, session, subscription, seen)
         return await _seen(tools, session, subscription)
 
 
-async def _resume_there(tools: Tools, one: Agreement, customer: Customer) -> None:
-    """Written down before Telegram hears of it: should it never be agreed to here, the sweep stops it there again."""
+async def _resume_there(tools: Tools, one: Agreement, customer: Customer) -> Agreement:
+    """Have it repeat again, and answer with the agreement, in which it was written down before Telegram heard of it.
+
+    Should nothing come of it here, the sweep stops it there again. Raises Refused, Retry.
+    """
     async with tools.db.unit() as session:
         provider = await opening.connected(tools, session, one.provider)
         held = await renewals.held(session, one.id)
@@ -146,6 +156,7 @@ async def _resume_there(tools: Tools, one: Agreement, customer: Customer) -> Non
     if one.external_id is None:
         raise Refused("This renewal can only be switched on while paying.")
     await agreeing.resume_there(provider, customer.telegram_id, one.external_id)
+    return held
 
 
 async def _agree(tools: Tools, session: AsyncSession, subscription: Subscription, seen: Consent) -> None:
