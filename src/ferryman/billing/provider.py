@@ -360,7 +360,7 @@ class Told(Protocol):
     """Hears of its payments from the bot, which has them from Telegram; its `read_webhook` refuses everything."""
 
     def read_message(self, raw: RawWebhook) -> Claim:
-        """What Telegram says, as the bot hands it over: authentic, so the Claim carries a Fact. Raises Refused."""
+        """What Telegram says, as the bot hands it over: authentic, so the Claim may carry a Fact. Raises Refused."""
         ...
 
 

@@ -14,7 +14,7 @@ from ferryman.billing.provider import RawWebhook
 from ferryman.billing.providers.stars import Stars
 from ferryman.faces.bot import stars_checkout
 from ferryman.faces.bot.stars_checkout import LONGEST_REFUSAL
-from ferryman.flows.payments import buying, settling
+from ferryman.flows.payments import banking, buying, settling
 from ferryman.flows.shop import setup
 from ferryman.flows.tools import Tools
 from ferryman.messaging.telegram import Telegram
@@ -313,11 +313,17 @@ async def test_45_a_payment_for_a_method_that_is_off_is_kept_and_settled(
     assert await grants(star_shop) == 1
 
 
-async def test_a_refund_made_elsewhere_is_heard_of_and_said_twice_changes_nothing(star_shop: Town, ann: Person) -> None:
+@pytest.mark.parametrize("look", ["", "user", "other"])
+async def test_stars_that_went_back_elsewhere_are_booked_once_however_often_it_is_said(
+    star_shop: Town, ann: Person, look: str
+) -> None:
     link = await invoice_for(star_shop, ann)
     charge = (await pay(ann, link))["charge"]
     await settled(star_shop, ann)
-    ann.cloud.stars.refund(BOT_ID, ann.id, charge)
+    if look:
+        ann.cloud.stars.take_back(BOT_ID, charge, look=look, told=True)
+    else:
+        ann.cloud.stars.refund(BOT_ID, ann.id, charge)
     message = ann.cloud.world.messages(ann.chat)[-1]
     for _ in range(2):
         await settled(star_shop, ann)
@@ -326,6 +332,9 @@ async def test_a_refund_made_elsewhere_is_heard_of_and_said_twice_changes_nothin
     events = await star_shop.rows("SELECT event, repeats FROM webhook_events ORDER BY id")
     assert [tuple(event) for event in events] == [("successful_payment", 0), ("refunded_payment", 2)]
     assert await star_shop.value("SELECT count(*) FROM telegram_updates WHERE state = 'failed'") == 0
+    await banking.compare(star_shop.tools, "stars")
+    origin = "chargeback" if look == "other" else "provider"
+    assert await star_shop.rows("SELECT origin, minor FROM refunds") == [(origin, PRICE)]
 
 
 async def test_the_web_cannot_pretend_to_be_telegram(star_shop: Town, ann: Person) -> None:
