@@ -180,3 +180,28 @@ async def test_a_link_keeps_its_number_when_the_numbers_are_raised_before_it_is_
         await visit(await pressed(shop, "robokassa", anna, "another"))
         later = [one.id for one in emulator.desk.bills() if one.id != bill.id]
         assert all(int(number) > 1000 for number in later), "and new links count from there"
+
+
+@pytest.mark.parametrize("heard", [True, False])
+async def test_declined_at_first_and_then_paid_by_the_same_link_is_granted_at_once(shop: Town, heard: bool) -> None:
+    async with linked(shop, "freekassa") as emulator:
+        anna = await shop.customer()
+        checkout = await pressed(shop, "freekassa", anna, "tap")
+        await visit(checkout)
+        (first,) = emulator.desk.bills()
+        emulator.desk.decline(first.id)
+        await shop.later(minutes=1)
+        assert await shop.rows("SELECT external_id, state FROM payments") == [(first.id, "cancelled")]
+        assert await buying.check(shop.tools, anna.id, checkout.order_ref) == "open"
+        await visit(checkout)
+        (second,) = [bill for bill in emulator.desk.bills() if bill.id != first.id]
+        emulator.desk.pay(second.id)
+        if heard:
+            raw = RawWebhook(emulator.notification(emulator.desk.get(second.id)).encode())
+            await settling.webhook_came(shop.tools, "freekassa", raw)
+            await shop.work()
+            assert await shop.value("SELECT verdict FROM webhook_events") == "paid"
+        assert await buying.check(shop.tools, anna.id, checkout.order_ref) == "paid"
+        await shop.work()
+        assert await granted(shop) == 1
+        assert await shop.value("SELECT external_id FROM payments WHERE state = 'succeeded'") == second.id

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ferryman.billing import checkout, refund
 from ferryman.billing.checkout import Wanted
-from ferryman.billing.order import Attempt, Order, OrderKind, OrderState
+from ferryman.billing.order import Attempt, Order, OrderKind, OrderState, Payment
 from ferryman.billing.provider import InHouse, Offered, Way
 from ferryman.catalog import shelf
 from ferryman.catalog.pricing import Quote
@@ -182,6 +182,14 @@ async def _contact(tools: Tools, session: AsyncSession, customer: Customer, prov
     return customer.contact
 
 
+def _may_be_paid(order: Order, attempt: Payment) -> bool:
+    """With some a declined attempt can be paid after all, though it is not asked about by itself any more."""
+    declined = attempt.state == Attempt.CANCELLED and attempt.external_id is not None
+    return attempt.state != Attempt.SUCCEEDED and (
+        attempt.ask_at is not None or (declined and order.kind != OrderKind.RENEWAL)
+    )
+
+
 async def check(tools: Tools, customer_id: int, order_ref: str) -> str:
     """The customer asks "is it paid?": asks the provider now; answers "paid", "open", or "waiting" when it is silent.
 
@@ -195,6 +203,5 @@ async def check(tools: Tools, customer_id: int, order_ref: str) -> str:
         attempts = await checkout.attempts(session, order)
     if order.state == "paid":
         return "paid"
-    open_ones = [one.id for one in attempts if one.ask_at is not None and one.state != Attempt.SUCCEEDED]
-    answer = await settling.ask_now(tools, open_ones[-MOST_ASKED:])
+    answer = await settling.ask_now(tools, [one.id for one in attempts if _may_be_paid(order, one)][-MOST_ASKED:])
     return "cancelled" if answer != "paid" and order.state == OrderState.CANCELLED else answer
