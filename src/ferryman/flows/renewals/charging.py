@@ -16,7 +16,7 @@ from ferryman.flows.renewals.renewing import NOT_WANTED, count_failures, held
 from ferryman.flows.tools import Tools
 from ferryman.kit import log
 from ferryman.kit.db import LOCK
-from ferryman.kit.errors import AccessDenied, Conflict, NotFound, Refused
+from ferryman.kit.errors import AccessDenied, Conflict, Misconfigured, NotFound, Refused
 from ferryman.kit.steps import Step, reached
 from ferryman.people.customer import Customer
 from ferryman.subscriptions.subscription import Subscription
@@ -36,7 +36,12 @@ async def charge(tools: Tools, provider: PaymentProvider, payment: Payment, requ
     async with tools.db.unit() as session:
         found = await renewals.charge_of(session, payment.id)
         wanted = found is not None and await _wanted(session, *found)
-    token = _token(tools, found[1]) if found is not None and wanted else None
+    try:
+        token = _token(tools, found[1]) if found is not None and wanted else None
+    except Misconfigured as error:
+        # Not for ever: with the key put back in time, the next try can open it.
+        _log.error("kept_instrument_not_opened", payment=payment.ref, why=str(error))
+        return await _looked_for(tools, provider, payment, request, "method_off")
     old = tools.clock.now() - payment.created_at >= REPEAT_CHARGE_WITHIN
     if token is None or old or not isinstance(provider, Charging):
         otherwise = "never charged" if found is None or wanted else NOT_WANTED

@@ -15,6 +15,7 @@ from ferryman.catalog.plan import Term
 from ferryman.flows.orders import offering
 from ferryman.flows.renewals import costing
 from ferryman.flows.tools import Tools
+from ferryman.kit.errors import Misconfigured
 from ferryman.kit.money import Money
 from ferryman.subscriptions.subscription import Grant, Subscription
 
@@ -76,7 +77,14 @@ async def _may_go_on(tools: Tools, session: AsyncSession, subscription: Subscrip
         return one.state == State.STOPPED and not subscription.ended(tools.clock.now())
     usable = [choice for choice in await offering.choices(tools, session) if choice.enabled]
     there = any((choice.provider, choice.way.code) == (one.provider, one.way) for choice in usable)
-    return there and (one.by == By.BALANCE or one.sealed_token is not None)
+    return there and (one.by == By.BALANCE or _can_be_charged(tools, one))
+
+
+def _can_be_charged(tools: Tools, one: Agreement) -> bool:
+    try:
+        return one.sealed_token is not None and bool(tools.vault.open(one.sealed_token))
+    except Misconfigured:
+        return False
 
 
 async def _as_before(
