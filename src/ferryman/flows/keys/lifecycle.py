@@ -13,7 +13,7 @@ from ferryman.billing import renewals
 from ferryman.fleet import census, keyring, withdrawing
 from ferryman.fleet.census import Census
 from ferryman.fleet.placement import Candidate, Weights
-from ferryman.flows.keys import unrenewing
+from ferryman.flows.keys import ending_renewals
 from ferryman.flows.keys.handling import SYSTEM, Cause, Change, changing
 from ferryman.flows.tools import Tools
 from ferryman.kit.errors import NotFound, Refused
@@ -81,7 +81,7 @@ async def delete(tools: Tools, ref: str, cause: Cause, *, forced: bool = False) 
             await change.wake(nodes)
         renewal = await renewals.active(change.session, one.id)
         if renewal is not None:
-            await unrenewing.ended(tools, change.session, renewal, one, "ended")
+            await ending_renewals.ended(tools, change.session, renewal, one, "ended")
     return one
 
 

@@ -16,7 +16,7 @@ from ferryman.billing.refund import Origin, Refund, State, Takes, Through
 from ferryman.fleet import withdrawing
 from ferryman.flows.alerting import alert
 from ferryman.flows.announcing import announce
-from ferryman.flows.keys import unrenewing
+from ferryman.flows.keys import ending_renewals
 from ferryman.flows.keys.handling import Cause, Change
 from ferryman.flows.orders import gift_books
 from ferryman.flows.refunds import weighing
@@ -128,7 +128,7 @@ async def _renew_no_more(tools: Tools, session: AsyncSession, subscription: Subs
     if subscription is not None:
         agreement = await renewals.active(session, subscription.id)
         if agreement is not None:
-            await unrenewing.ended(tools, session, agreement, subscription, "refunded")
+            await ending_renewals.ended(tools, session, agreement, subscription, "refunded")
 
 
 async def _meant(session: AsyncSession, payment: Payment) -> Subscription | None:

@@ -23,8 +23,8 @@ from ferryman.billing.renewal import Agreement, By, State, charge_before
 from ferryman.billing.renewals import Terms
 from ferryman.catalog import shelf
 from ferryman.flows.announcing import announce
-from ferryman.flows.keys import unrenewing
-from ferryman.flows.keys.unrenewing import what
+from ferryman.flows.keys import ending_renewals
+from ferryman.flows.keys.ending_renewals import what
 from ferryman.flows.orders import opening
 from ferryman.flows.renewals import proposing
 from ferryman.flows.tools import Tools
@@ -209,7 +209,7 @@ async def star_subscription_changed(tools: Tools, payload_ref: str, telegram_id:
         one = await renewals.held(session, found.id)
         match state:
             case "canceled" if one.active:
-                await unrenewing.ended(tools, session, one, subscription, "telegram", known_there=True)
+                await ending_renewals.ended(tools, session, one, subscription, "telegram", known_there=True)
             case "failed" if one.active:
                 renewals.end(one, State.FAILED, "unpaid", tools.clock.now(), known_there=True)
                 said = RenewalFailed(*what(subscription), one.minor, one.currency, "unpaid", "")

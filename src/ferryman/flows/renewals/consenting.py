@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ferryman.billing import renewals
 from ferryman.billing.renewal import Agreement, By, charge_at
 from ferryman.catalog import shelf
-from ferryman.flows.keys import unrenewing
+from ferryman.flows.keys import ending_renewals
 from ferryman.flows.orders import opening
 from ferryman.flows.renewals import agreeing, costing, proposing
 from ferryman.flows.renewals.proposing import Proposal
@@ -222,7 +222,7 @@ async def forget(tools: Tools, customer_id: int, ref: str) -> Consent:
 async def _ended(tools: Tools, session: AsyncSession, subscription: Subscription, why: str) -> Agreement | None:
     one = await renewals.active(session, subscription.id)
     if one is not None:
-        await unrenewing.ended(tools, session, one, subscription, why)
+        await ending_renewals.ended(tools, session, one, subscription, why)
         await session.flush()
     return one
 
