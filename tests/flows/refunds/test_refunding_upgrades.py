@@ -157,3 +157,31 @@ async def test_a_dispute_that_is_won_later_does_not_change_whose_money_was_given
     await told_by_the_bank(first, PRICE)
     fair = timedelta(days=30) * (34900 - PRICE) / 34900
     assert await new.left() - again == pytest.approx(fair, abs=HOUR)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 2, 0), (2, 0, 1)])
+async def test_what_a_dispute_that_was_won_gave_again_goes_with_the_last_of_its_money(
+    shop: Town, order: tuple[int, ...]
+) -> None:
+    first = await bought(shop)
+    second = await first.again()
+    await told_by_the_bank(second, PRICE)
+    counters = [first, second, await upgraded(first)]
+    await told_by_the_bank(second, 0)
+    for at in order:
+        await counters[at].give_back("all")
+    assert (await accounts(shop)).get("provider", 0) == 0
+    assert await first.left() == timedelta(0)
+
+
+async def test_of_what_a_won_dispute_gave_again_nothing_is_taken_twice(shop: Town) -> None:
+    first = await bought(shop)
+    second = await first.again()
+    await told_by_the_bank(second, PRICE)
+    new = await upgraded(first)
+    mine = await new.left()
+    await told_by_the_bank(second, 0)
+    await second.give_back("all")
+    assert await new.left() == pytest.approx(mine, abs=HOUR)
+    await told_by_the_bank(second, PRICE)
+    assert await new.left() == pytest.approx(mine, abs=HOUR)

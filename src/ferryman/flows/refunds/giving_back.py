@@ -89,17 +89,16 @@ async def book(tools: Tools, session: AsyncSession, payment: Payment, one: Refun
     The caller holds the rows of the payment, its customer and the refund.
     """
     case = await weighing.case(tools, session, payment)
-    goes = case.goes(Takes(one.takes), one.minor)
-    if one.origin == Origin.CHARGEBACK:
-        # Disputed anew: what came again with the last win goes again, though it is no part of the plan it was added to.
-        goes = Share(goes.seconds + case.regained.seconds, goes.bytes + case.regained.bytes)
+    takes, by_bank = Takes(one.takes), one.origin == Origin.CHARGEBACK
+    goes = case.goes(takes, one.minor, chargeback=by_bank)
+    again = case.again(takes, one.minor, chargeback=by_bank)
     await _post(session, case, one)
     one.finish(State.SUCCEEDED, now)
     one.taken_seconds, one.taken_bytes = goes.seconds, goes.bytes
     _count(payment, one)
     access = money_back.SAME
     if case.subscription is not None and goes != NOTHING:
-        access = await _take(tools, session, case.subscription, one, goes, now)
+        access = await _take(tools, session, case.subscription, one, goes, again, now)
     all_of_it = case.given_back + one.minor >= case.paid
     if all_of_it:
         for code in case.gifts:
@@ -163,9 +162,12 @@ def _count(payment: Payment, one: Refund) -> None:
 
 
 async def _take(
-    tools: Tools, session: AsyncSession, held: Subscription, one: Refund, goes: Share, now: datetime
+    tools: Tools, session: AsyncSession, held: Subscription, one: Refund, goes: Share, again: Share, now: datetime
 ) -> str:
-    """Shorten what the payment had bought; the panels follow, and whoever has no time left loses the keys at once."""
+    """Shorten what the payment had bought; the panels follow, and whoever has no time left loses the keys at once.
+
+    `again`: what of it had come again after an upgrade, which the history has to tell apart.
+    """
     cause = Cause(one.by, one.why)
     change = Change(tools, session, held, cause, now)
     before, allowed = held.ends_at, held.traffic_bytes
@@ -185,6 +187,7 @@ async def _take(
         after=held.ends_at.isoformat(),
         traffic_bytes=[allowed, held.traffic_bytes],
         refund=one.ref,
+        again=[again.seconds, again.bytes],
     )
     await change.explain(what, f"refund:{one.ref}", before)
     if not ended:

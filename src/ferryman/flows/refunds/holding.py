@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ferryman.billing.order import Order, Payment
-from ferryman.billing.refund import Origin, Refund, State
+from ferryman.billing.refund import Refund, State
 from ferryman.fleet.key import KeyEvent
 from ferryman.subscriptions.subscription import Grant, Subscription
 from ferryman.subscriptions.taking_back import NOTHING, Bought, Share, Standing, Stretch, unused
@@ -16,13 +16,15 @@ from ferryman.subscriptions.upgrading import Upgrade
 
 DAY = timedelta(days=1) // timedelta(seconds=1)
 BOUGHT_NOTHING = Bought(0, 0, limited=False)
+# What the history says of money that had gone and came back, and of money that went.
+CAME_AGAIN, TAKEN = ("chargeback_won", "refund_returned"), ("refunded", "charged_back")
 
 
 @dataclass(frozen=True)
 class Holding:
     """`subscription` None: the payment bought nothing. `since`: when that was given in for another plan, of which
-    `lives` minor units of the payment are a part; `regained` is what chargebacks that were won have added after that,
-    which is still there and no part of what was bought."""
+    `lives` minor units of the payment are a part; `regained` is what came again after that with money that came
+    back, which is still there and no part of what was bought."""
 
     subscription: Subscription | None = None
     bought: Bought = BOUGHT_NOTHING
@@ -85,20 +87,27 @@ async def of_payment(session: AsyncSession, payment: Payment, now: datetime) -> 
 
 
 async def _won_since(session: AsyncSession, one: Added, since: datetime) -> Share:
-    """What chargebacks of its payment have added when they were won, less what they have taken, since then; and what
-    refunds from before have added that did not arrive."""
-    refs = {each.ref for each in one.refunds if each.origin == Origin.CHARGEBACK or _before(each, since)}
+    """What has come again since then of what had been taken for its payment before, as far as that was not taken anew.
+
+    What was taken later, and has come again, is a part of what the payment bought once more.
+    """
+    before = {each.ref for each in one.refunds if _before(each, since)}
+    later = {each.ref: each for each in one.refunds if each.ref not in before}
     told = select(KeyEvent.what, KeyEvent.detail).where(
         KeyEvent.subscription_id == one.grant.subscription_id,
         KeyEvent.at > since,
-        KeyEvent.what.in_(("chargeback_won", "refund_returned", "charged_back")),
+        KeyEvent.what.in_((*CAME_AGAIN, *TAKEN)),
     )
     seconds = bytes_ = 0
     for what, detail in await session.execute(told):
-        if detail.get("refund") in refs:
-            before, after = detail["traffic_bytes"]
-            seconds += -detail["seconds"] if what == "charged_back" else detail["seconds"]
-            bytes_ += after - before
+        ref = detail.get("refund")
+        if what in CAME_AGAIN and ref in before:
+            old, new = detail["traffic_bytes"]
+            seconds, bytes_ = seconds + detail["seconds"], bytes_ + new - old
+        elif what in TAKEN and ref in later:
+            gone, whole = later[ref].gone, later[ref].minor
+            anew = [each * gone // whole for each in detail.get("again", (0, 0))]
+            seconds, bytes_ = seconds - anew[0], bytes_ - anew[1]
     return Share(seconds, bytes_)
 
 

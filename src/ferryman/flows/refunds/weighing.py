@@ -66,8 +66,18 @@ class Case:
         """Minor units that may still go: what is under way counts as gone."""
         return max(self.paid - refund.sum_of(self.refunds, State.SUCCEEDED, *refund.OPEN), 0)
 
-    def goes(self, takes: Takes, minor: int) -> Share:
+    def goes(self, takes: Takes, minor: int, *, chargeback: bool = False) -> Share:
         """What of the access goes with so much money."""
+        part, again = self._part(takes, minor), self.again(takes, minor, chargeback=chargeback)
+        return Share(part.seconds + again.seconds, part.bytes + again.bytes)
+
+    def again(self, takes: Takes, minor: int, *, chargeback: bool = False) -> Share:
+        """What of it came again after an upgrade, and is no part of what the plan was bought for: it goes with the last
+        of the money, or when a bank takes that anew."""
+        last = takes is Takes.SHARE and self.given_back + minor >= self.paid
+        return self.regained if chargeback or last else NOTHING
+
+    def _part(self, takes: Takes, minor: int) -> Share:
         if takes is Takes.NOTHING or self.subscription is None:
             return NOTHING
         if takes is Takes.UNUSED:
