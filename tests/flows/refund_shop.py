@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from ferryman.billing.provider import Fact, PaymentState
 from ferryman.billing.refund import Refund, Through
 from ferryman.flows.keys.handling import Cause
 from ferryman.flows.payments.buying import Checkout
-from ferryman.flows.refunds import refunding
+from ferryman.flows.refunds import giving_back, refunding, weighing, winning_back
+from ferryman.kit.money import Money
 from ferryman.people.customer import Customer
 from ferryman_sandbox.weather import Fault
 from tests.support.shop import Town
@@ -38,6 +40,23 @@ class Counter:
         at_bank = self.shop.payment_of(self.checkout)
         back = self.shop.bank.shop.refund({"payment_id": at_bank["id"], "amount": {"value": value, "currency": "RUB"}})
         await self.shop.webhook(back, "refund.succeeded")
+        await self.shop.work()
+
+    async def provider_says(self, *, refunded: int | None = None, charged_back: int | None = None) -> None:
+        """So many kopecks of the payment have gone back in all, or were taken back by the payer's bank: more or less
+        than the books have. It is taken as true, without asking twice."""
+        tools = self.shop.tools
+        async with tools.db.unit() as session:
+            payment = await weighing.locked(session, await weighing.payment_named(session, self.payment))
+            back, taken = (None if minor is None else Money(minor, "RUB") for minor in (refunded, charged_back))
+            now, state = tools.clock.now(), PaymentState.SUCCEEDED
+            fact = Fact("", payment.ref, state, payment.amount, test=True, refunded=back, charged_back=taken)
+            gone = await winning_back.doubted(session, payment, fact, now)
+            if gone is not None:
+                await winning_back.come_back(tools, session, payment, fact, gone, now)
+            for total, by_bank in ((back, False), (taken, True)):
+                if gone is None and total is not None and total.minor:
+                    await giving_back.taken_back(tools, session, payment, total, chargeback=by_bank, now=now)
         await self.shop.work()
 
     async def subscription(self) -> Any:

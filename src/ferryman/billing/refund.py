@@ -59,10 +59,11 @@ AT_PROVIDER = (Through.PROVIDER, Through.HAND)
 
 class Refund(Base):
     """`whole`: it was all that was left of the payment, and is asked for as such. `policy` is what was shown before it
-    was made; `taken_seconds` and `taken_bytes` are what is taken of the access in the end. `won_back` is how much has
-    come back: of a chargeback that the bank gave up, or of a refund that the provider could not carry out after all;
-    what was taken for that was given again, and counts as taken no more. `reason` is the provider's word for why it
-    failed."""
+    was made; `taken_seconds` and `taken_bytes` are what is taken of the access in the end, `again_seconds` and
+    `again_bytes` what of that had come again after an upgrade and is no part of what the payment bought. `won_back` is
+    how much has come back: of a chargeback that the bank gave up, or of a refund that the provider could not carry out
+    after all; what was taken for that was given again, and counts as taken no more. `reason` is the provider's word for
+    why it failed."""
 
     __tablename__ = "refunds"
 
@@ -82,6 +83,8 @@ class Refund(Base):
     policy: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
     taken_seconds: Mapped[int] = mapped_column(default=0, server_default="0")
     taken_bytes: Mapped[int] = mapped_column(default=0, server_default="0")
+    again_seconds: Mapped[int] = mapped_column(default=0, server_default="0")
+    again_bytes: Mapped[int] = mapped_column(default=0, server_default="0")
     won_back: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     by: Mapped[str]
     why: Mapped[str]
@@ -100,6 +103,9 @@ class Refund(Base):
         CheckConstraint("through IN ('provider', 'balance', 'hand')", name="through_known"),
         CheckConstraint("takes IN ('share', 'unused', 'nothing')", name="takes_known"),
         CheckConstraint("taken_seconds >= 0 AND taken_bytes >= 0", name="taken_not_negative"),
+        CheckConstraint(
+            "again_seconds BETWEEN 0 AND taken_seconds AND again_bytes BETWEEN 0 AND taken_bytes", name="again_is_taken"
+        ),
         CheckConstraint("won_back BETWEEN 0 AND minor", name="won_back_at_most_all"),
         CheckConstraint("won_back = 0 OR (through = 'provider' AND state = 'succeeded')", name="won_back_from_a_bank"),
         CheckConstraint("(state IN ('succeeded', 'failed')) = (finished_at IS NOT NULL)", name="end_has_a_time"),
@@ -154,6 +160,8 @@ def new(payment: Payment, amount: Money, origin: Origin, through: Through, now: 
             "asked": 0,
             "taken_seconds": 0,
             "taken_bytes": 0,
+            "again_seconds": 0,
+            "again_bytes": 0,
             "won_back": 0,
             **more,
         }

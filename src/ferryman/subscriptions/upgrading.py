@@ -25,9 +25,9 @@ IN_BETWEEN = "(changing places)"
 class Upgrade(Base):
     """What a grant took over of the subscription that was given in: `carried` minor units of what was paid for it.
 
-    `given_back` is what of all earlier payments had gone back by then; `parts` is whose money `carried` was, in minor
-    units by payment id, for what goes back or comes again later does not change that. `seconds` and `traffic_bytes` are
-    what the new plan came to. Not `replaced`: it was not possible any more, and the payment bought its share beside it.
+    `parts` is whose money that was, in minor units by payment id, for what goes back or comes again later does not
+    change that. `seconds` and `traffic_bytes` are what the new plan came to. Not `replaced`: it was not possible any
+    more, and the payment bought its share beside it.
     """
 
     __tablename__ = "upgrades"
@@ -39,14 +39,9 @@ class Upgrade(Base):
     traffic_bytes: Mapped[int] = mapped_column(BigInteger)
     carried: Mapped[int] = mapped_column(BigInteger)
     currency: Mapped[str]
-    given_back: Mapped[int] = mapped_column(BigInteger)
     parts: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
 
-    __table_args__ = (
-        CheckConstraint(
-            "seconds >= 0 AND carried >= 0 AND given_back >= 0 AND traffic_bytes >= 0", name="nothing_negative"
-        ),
-    )
+    __table_args__ = (CheckConstraint("seconds >= 0 AND carried >= 0 AND traffic_bytes >= 0", name="nothing_negative"),)
 
 
 @dataclass(frozen=True)
@@ -57,7 +52,6 @@ class Takeover:
     traffic_bytes: int
     currency: str
     carried: int = 0
-    given_back: int = 0
     parts: Mapping[int, int] = field(default_factory=dict)
 
 
@@ -132,7 +126,6 @@ def _recorded(grant: Grant, from_plan: str, takeover: Takeover, *, replaced: boo
         traffic_bytes=takeover.traffic_bytes,
         carried=takeover.carried,
         currency=takeover.currency,
-        given_back=takeover.given_back,
         parts={str(payment_id): minor for payment_id, minor in takeover.parts.items()},
     )
 

@@ -16,6 +16,7 @@ from ferryman.flows.orders.discounting import Limits, Terms
 from ferryman.flows.orders.worth import UpgradeRefused
 from ferryman.flows.payments import buying
 from ferryman.flows.payments.buying import Checkout, Wish
+from ferryman.flows.refunds import refunding
 from ferryman.flows.tools import Tools
 from ferryman.kit.errors import NotFound
 from ferryman.kit.money import Money
@@ -191,15 +192,22 @@ async def test_used_up_traffic_cannot_be_given_in(shop: Town, anna: Customer) ->
     assert (await held(shop, "unlimited")).ref == one.ref
 
 
+async def money_back(shop: Town, number: int, wish: str) -> None:
+    """Of a payment, by its id; the access stays as it is."""
+    ref = await shop.value("SELECT ref FROM payments WHERE id = :number", number=number)
+    await refunding.make(shop.tools, ref, wish, STAFF, keep_access=True)
+
+
 async def test_money_that_went_back_cannot_be_given_in(shop: Town, anna: Customer) -> None:
     await bought(shop, anna)
-    await shop.rows("UPDATE payments SET refunded = 9900 RETURNING id")
+    await money_back(shop, 1, "99.00")
     assert await worth_of(shop, "standard") == {"RUB": 100}
     await bought(shop, anna, "unlimited", upgrade_of=(await held(shop, "standard")).ref)
     before = (await worth_of(shop, "unlimited"))["RUB"]
-    await shop.rows("UPDATE payments SET refunded = refunded + 5000 WHERE id = 1 RETURNING id")
+    await money_back(shop, 1, "50.00")
     assert before - (await worth_of(shop, "unlimited"))["RUB"] in (50, 51), "also what was given in before"
-    await shop.rows("UPDATE payments SET refunded = minor RETURNING id")
+    for number in (1, 2):
+        await money_back(shop, number, "all")
     assert await worth_of(shop, "unlimited") == {}
 
 

@@ -7,11 +7,9 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ferryman.billing.order import Payment
-from ferryman.billing.provider import Fact, PaymentState
 from ferryman.billing.refund import Through
 from ferryman.flows.payments import buying, reviewing
-from ferryman.flows.refunds import giving_back, weighing, winning_back
-from ferryman.kit.money import Money
+from ferryman.flows.refunds import weighing
 from tests.flows.refund_shop import PRICE, Counter, accounts, balances, bought, days_later
 from tests.support.shop import Town
 
@@ -59,22 +57,6 @@ async def test_the_money_that_was_given_in_takes_its_part_of_the_new_plan(shop: 
     assert said.minor == pytest.approx(24950 / 2, abs=100)
 
 
-async def told_by_the_bank(one: Counter, minor: int) -> None:
-    """The payer's bank has taken back so much of the payment in all."""
-    tools, total = one.shop.tools, Money(minor, "RUB")
-    async with tools.db.unit() as session:
-        number = await weighing.payment_named(session, one.payment)
-        payment = await weighing.locked(session, number)
-        now = tools.clock.now()
-        says = Fact("", payment.ref, PaymentState.SUCCEEDED, payment.amount, test=True, charged_back=total)
-        gone = await winning_back.doubted(session, payment, says, now)
-        if gone is not None:
-            await winning_back.come_back(tools, session, payment, says, gone, now)
-        else:
-            await giving_back.taken_back(tools, session, payment, total, chargeback=True, now=now)
-    await one.shop.work()
-
-
 async def short_by(one: Counter, came: str) -> Counter:
     """The same customer buys once more and pays less, and somebody lets that count."""
     shop = one.shop
@@ -98,9 +80,9 @@ async def kept(shop: Town) -> timedelta:
 async def test_what_was_given_in_is_the_money_that_had_not_gone_back_by_then(shop: Town) -> None:
     first = await bought(shop)
     second = await first.again()
-    await told_by_the_bank(second, PRICE)
+    await second.provider_says(charged_back=PRICE)
     await upgraded(first)
-    await told_by_the_bank(first, PRICE)
+    await first.provider_says(charged_back=PRICE)
     assert await first.left() == pytest.approx(await kept(shop), abs=HOUR)
 
 
@@ -149,39 +131,11 @@ async def test_a_payment_that_was_too_small_is_given_in_for_what_came_of_it(shop
 async def test_a_dispute_that_is_won_later_does_not_change_whose_money_was_given_in(shop: Town) -> None:
     first = await bought(shop)
     second = await first.again()
-    await told_by_the_bank(second, PRICE)
+    await second.provider_says(charged_back=PRICE)
     new = await upgraded(first)
     before = await new.left()
-    await told_by_the_bank(second, 0)
+    await second.provider_says(charged_back=0)
     again = await new.left() - before
-    await told_by_the_bank(first, PRICE)
+    await first.provider_says(charged_back=PRICE)
     fair = timedelta(days=30) * (34900 - PRICE) / 34900
     assert await new.left() - again == pytest.approx(fair, abs=HOUR)
-
-
-@pytest.mark.parametrize("order", [(0, 1, 2), (1, 2, 0), (2, 0, 1)])
-async def test_what_a_dispute_that_was_won_gave_again_goes_with_the_last_of_its_money(
-    shop: Town, order: tuple[int, ...]
-) -> None:
-    first = await bought(shop)
-    second = await first.again()
-    await told_by_the_bank(second, PRICE)
-    counters = [first, second, await upgraded(first)]
-    await told_by_the_bank(second, 0)
-    for at in order:
-        await counters[at].give_back("all")
-    assert (await accounts(shop)).get("provider", 0) == 0
-    assert await first.left() == timedelta(0)
-
-
-async def test_of_what_a_won_dispute_gave_again_nothing_is_taken_twice(shop: Town) -> None:
-    first = await bought(shop)
-    second = await first.again()
-    await told_by_the_bank(second, PRICE)
-    new = await upgraded(first)
-    mine = await new.left()
-    await told_by_the_bank(second, 0)
-    await second.give_back("all")
-    assert await new.left() == pytest.approx(mine, abs=HOUR)
-    await told_by_the_bank(second, PRICE)
-    assert await new.left() == pytest.approx(mine, abs=HOUR)

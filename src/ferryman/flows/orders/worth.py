@@ -84,12 +84,6 @@ async def left_of(session: AsyncSession, one: Subscription, now: datetime) -> di
     return proration.worth_left(await _added(session, one.id), left_seconds, left_bytes)
 
 
-async def given_back_of(session: AsyncSession, subscription_id: int, currency: str) -> int:
-    """Minor units of all that was paid for it in this currency and has gone back so far."""
-    rows = (await session.execute(_grants(subscription_id))).all()
-    return sum(row.given_back for row in rows if row.currency == currency)
-
-
 async def parts_of(session: AsyncSession, subscription_id: int, currency: str, carried: int) -> dict[int, int]:
     """Whose money `carried` minor units of its worth are, by payment id: what is left is what was bought last.
 
@@ -141,43 +135,43 @@ async def _held(session: AsyncSession, one: Subscription, now: datetime) -> froz
 
 async def _added(session: AsyncSession, subscription_id: int) -> list[Stretch]:
     """Everything that was ever added to it, oldest first."""
-    found: list[tuple[datetime, Stretch]] = []
-    gone: dict[str, int] = {}
     rows = (await session.execute(_grants(subscription_id))).all()
-    taken = await _taken(session, rows)
-    for row in rows:
-        found.append((row.Grant.created_at, _stretch(row, gone.get(row.currency, 0), taken[row.Grant.id])))
-        gone[row.currency] = gone.get(row.currency, 0) + row.given_back
-    mine = select(Adjustment).where(Adjustment.subscription_id == subscription_id, Adjustment.kind.not_in(NOT_ADDED))
-    given = [one for one in await session.scalars(mine) if one.ends_at > one.ended_before]
+    mine = select(Refund).where(Refund.payment_id.in_([row.Grant.payment_id for row in rows]))
+    refunds = list(await session.scalars(mine.where(Refund.state != State.FAILED)))
+    taken = _taken(rows, refunds)
+    found = [(row.Grant.created_at, _stretch(row, refunds, taken[row.Grant.id])) for row in rows]
+    others = select(Adjustment).where(Adjustment.subscription_id == subscription_id, Adjustment.kind.not_in(NOT_ADDED))
+    given = [one for one in await session.scalars(others) if one.ends_at > one.ended_before]
     found += [(one.created_at, Stretch((one.ends_at - one.ended_before) // SECOND)) for one in given]
     return [stretch for _, stretch in sorted(found, key=lambda each: each[0])]
 
 
-async def _taken(session: AsyncSession, rows: Sequence[Any]) -> Mapping[int, Share]:
-    """What refunds took back, by the grant that they took it of: after an upgrade that is the one it led to."""
+def _taken(rows: Sequence[Any], refunds: Sequence[Refund]) -> Mapping[int, Share]:
+    """What refunds took back, by the grant that they took it of: after an upgrade that is the one it led to.
+
+    What had come again after an upgrade was no part of any grant.
+    """
     found = {row.Grant.id: NOTHING for row in rows}
     places = {row.Grant.payment_id: at for at, row in enumerate(rows)}
-    booked = select(Refund).where(Refund.payment_id.in_(places), Refund.state == State.SUCCEEDED)
-    for one in await session.scalars(booked):
+    for one in refunds:
+        if one.state != State.SUCCEEDED:
+            continue
         at = places[one.payment_id]
         for later in range(at, len(rows)):
             replaced = rows[later].Upgrade is not None and rows[later].Upgrade.replaced
             if replaced and one.finished_at is not None and rows[later].Grant.created_at <= one.finished_at:
                 at = later
         number = rows[at].Grant.id
-        found[number] = Share(found[number].seconds + one.taken_seconds, found[number].bytes + one.taken_bytes)
+        seconds, bytes_ = one.taken_seconds - one.again_seconds, one.taken_bytes - one.again_bytes
+        found[number] = Share(found[number].seconds + seconds, found[number].bytes + bytes_)
     return found
 
 
-def _stretch(row: Any, gone_before: int, taken: Share) -> Stretch:
-    """`gone_before` is what has gone back so far of the payments for the time before it, `taken` what went of it."""
+def _stretch(row: Any, refunds: Sequence[Refund], taken: Share) -> Stretch:
+    """`refunds` are those of all its payments, `taken` is what went of this grant."""
     grant, upgrade = row.Grant, row.Upgrade
     seconds = grant.days * DAY if upgrade is None else upgrade.seconds
-    worth = _kept(row)
-    if upgrade is not None:
-        # What was given in counts less when the money for it has gone back since.
-        worth += max(upgrade.carried - max(gone_before - upgrade.given_back, 0), 0)
+    worth = _kept(row) + (_carried(upgrade, refunds, grant.created_at) if upgrade is not None else 0)
     bytes_ = int(row.snapshot["traffic_bytes"]) if upgrade is None else upgrade.traffic_bytes
     begun = grant.ends_at - timedelta(seconds=seconds)
     lapsed = grant.ended_before is None or begun > grant.ended_before
@@ -188,6 +182,15 @@ def _stretch(row: Any, gone_before: int, taken: Share) -> Stretch:
         traffic_bytes=max(bytes_ - taken.bytes, 1) if bytes_ else 0,
         alone=lapsed or (upgrade is not None and upgrade.replaced),
     )
+
+
+def _carried(upgrade: Upgrade, refunds: Sequence[Refund], since: datetime) -> int:
+    """Minor units of what was given in that have not gone back since: each payment answers for its own part."""
+    gone: dict[str, int] = {}
+    for one in refunds:
+        if one.finished_at is None or one.finished_at >= since:
+            gone[str(one.payment_id)] = gone.get(str(one.payment_id), 0) + one.gone
+    return sum(max(part - gone.get(number, 0), 0) for number, part in upgrade.parts.items())
 
 
 def _kept(row: Any) -> int:

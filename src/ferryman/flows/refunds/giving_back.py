@@ -95,10 +95,11 @@ async def book(tools: Tools, session: AsyncSession, payment: Payment, one: Refun
     await _post(session, case, one)
     one.finish(State.SUCCEEDED, now)
     one.taken_seconds, one.taken_bytes = goes.seconds, goes.bytes
+    one.again_seconds, one.again_bytes = again.seconds, again.bytes
     _count(payment, one)
     access = money_back.SAME
     if case.subscription is not None and goes != NOTHING:
-        access = await _take(tools, session, case.subscription, one, goes, again, now)
+        access = await _take(tools, session, case.subscription, one, goes, now)
     all_of_it = case.given_back + one.minor >= case.paid
     if all_of_it:
         for code in case.gifts:
@@ -162,12 +163,9 @@ def _count(payment: Payment, one: Refund) -> None:
 
 
 async def _take(
-    tools: Tools, session: AsyncSession, held: Subscription, one: Refund, goes: Share, again: Share, now: datetime
+    tools: Tools, session: AsyncSession, held: Subscription, one: Refund, goes: Share, now: datetime
 ) -> str:
-    """Shorten what the payment had bought; the panels follow, and whoever has no time left loses the keys at once.
-
-    `again`: what of it had come again after an upgrade, which the history has to tell apart.
-    """
+    """Shorten what the payment had bought; the panels follow, and whoever has no time left loses the keys at once."""
     cause = Cause(one.by, one.why)
     change = Change(tools, session, held, cause, now)
     before, allowed = held.ends_at, held.traffic_bytes
@@ -187,7 +185,6 @@ async def _take(
         after=held.ends_at.isoformat(),
         traffic_bytes=[allowed, held.traffic_bytes],
         refund=one.ref,
-        again=[again.seconds, again.bytes],
     )
     await change.explain(what, f"refund:{one.ref}", before)
     if not ended:

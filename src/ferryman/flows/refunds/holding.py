@@ -16,8 +16,8 @@ from ferryman.subscriptions.upgrading import Upgrade
 
 DAY = timedelta(days=1) // timedelta(seconds=1)
 BOUGHT_NOTHING = Bought(0, 0, limited=False)
-# What the history says of money that had gone and came back, and of money that went.
-CAME_AGAIN, TAKEN = ("chargeback_won", "refund_returned"), ("refunded", "charged_back")
+# What the history says of money that had gone and came back.
+CAME_AGAIN = ("chargeback_won", "refund_returned")
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,9 @@ class Added:
         return self.upgrade is not None and self.upgrade.replaced
 
     def taken(self, since: datetime | None = None) -> Share:
+        """Of what it bought: what had come again after an upgrade is no part of that."""
         return _sum(
-            Share(one.taken_seconds, one.taken_bytes)
+            Share(one.taken_seconds - one.again_seconds, one.taken_bytes - one.again_bytes)
             for one in self.refunds
             if since is None or (one.finished_at is not None and one.finished_at >= since)
         )
@@ -92,23 +93,16 @@ async def _won_since(session: AsyncSession, one: Added, since: datetime) -> Shar
     What was taken later, and has come again, is a part of what the payment bought once more.
     """
     before = {each.ref for each in one.refunds if _before(each, since)}
-    later = {each.ref: each for each in one.refunds if each.ref not in before}
-    told = select(KeyEvent.what, KeyEvent.detail).where(
-        KeyEvent.subscription_id == one.grant.subscription_id,
-        KeyEvent.at > since,
-        KeyEvent.what.in_((*CAME_AGAIN, *TAKEN)),
+    told = select(KeyEvent.detail).where(
+        KeyEvent.subscription_id == one.grant.subscription_id, KeyEvent.at > since, KeyEvent.what.in_(CAME_AGAIN)
     )
-    seconds = bytes_ = 0
-    for what, detail in await session.execute(told):
-        ref = detail.get("refund")
-        if what in CAME_AGAIN and ref in before:
+    came = []
+    for detail in await session.scalars(told):
+        if detail.get("refund") in before:
             old, new = detail["traffic_bytes"]
-            seconds, bytes_ = seconds + detail["seconds"], bytes_ + new - old
-        elif what in TAKEN and ref in later:
-            gone, whole = later[ref].gone, later[ref].minor
-            anew = [each * gone // whole for each in detail.get("again", (0, 0))]
-            seconds, bytes_ = seconds - anew[0], bytes_ - anew[1]
-    return Share(seconds, bytes_)
+            came.append(Share(detail["seconds"], new - old))
+    anew = (Share(each.again_seconds, each.again_bytes) for each in one.refunds if each.ref not in before)
+    return _less(_sum(came), _sum(anew))
 
 
 def _before(one: Refund, since: datetime) -> bool:

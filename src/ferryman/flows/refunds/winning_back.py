@@ -137,6 +137,8 @@ async def _book(
     held = (await holding.of_payment(session, payment, now)).subscription
     await _post(session, payment, why, one, part)
     again = _due(one, part)
+    one.again_seconds -= one.again_seconds * part // one.gone
+    one.again_bytes -= one.again_bytes * part // one.gone
     one.won_back += part
     one.taken_seconds -= again.seconds
     one.taken_bytes -= again.bytes

@@ -72,8 +72,8 @@ CREATE TRIGGER discount_uses_consumed_is_final BEFORE UPDATE OF state ON discoun
     FOR EACH ROW WHEN (OLD.state = 'consumed' AND NEW.state <> 'consumed') EXECUTE FUNCTION use_is_final();
 
 -- What an upgrade took over of the subscription that was given in for it: `carried` minor units of what had been paid
--- for it, less what of that had been given back until then; `parts` is whose money that was, by payment id. `seconds` is
--- how long the new plan lasts.
+-- for it and had not gone back; `parts` is whose money that was, by payment id. `seconds` is how long the new plan
+-- lasts.
 CREATE TABLE upgrades (
     grant_id BIGINT NOT NULL,
     from_plan VARCHAR NOT NULL,
@@ -82,9 +82,8 @@ CREATE TABLE upgrades (
     traffic_bytes BIGINT NOT NULL,
     carried BIGINT NOT NULL,
     currency VARCHAR NOT NULL,
-    given_back BIGINT NOT NULL,
     parts JSONB DEFAULT '{}' NOT NULL,
     CONSTRAINT pk_upgrades PRIMARY KEY (grant_id),
     CONSTRAINT fk_upgrades_grant_id FOREIGN KEY (grant_id) REFERENCES grants (id),
-    CONSTRAINT ck_upgrades_nothing_negative CHECK (seconds >= 0 AND carried >= 0 AND given_back >= 0 AND traffic_bytes >= 0)
+    CONSTRAINT ck_upgrades_nothing_negative CHECK (seconds >= 0 AND carried >= 0 AND traffic_bytes >= 0)
 );
