@@ -2,12 +2,15 @@
 
 import asyncio
 
+import pytest
+
 from ferryman.billing.refund import Through
-from ferryman.flows.payments import applying, banking
+from ferryman.flows.payments import applying, banking, looking_again
 from ferryman.flows.refunds import refunding
 from tests.flows.card_case import DAY, Case
 from tests.flows.provider_till import MINOR
 from tests.flows.refund_shop import STAFF, accounts, balances, refunds, sweep
+from tests.support.shop import Town
 
 
 async def asked_for(case: Case, days: int = 10) -> str:
@@ -23,6 +26,11 @@ async def waits_for_its_bank(case: Case) -> str:
     refund = await asked_for(case)
     await case.hears(1)
     return refund
+
+
+async def round_comes(shop: Town) -> None:
+    await looking_again.sweep(shop.tools)
+    await shop.work()
 
 
 async def arrived(case: Case) -> str:
@@ -138,3 +146,39 @@ async def test_what_came_back_can_be_given_back_by_another_way(case: Case) -> No
     assert await applying.apply_fact(case.shop.tools, provider, fact) == "already_settled"
     assert await case.left() == -1 * DAY
     assert await case.shop.value("SELECT refunded FROM payments") == MINOR
+
+
+@pytest.mark.parametrize("heard", [True, False])
+async def test_of_a_payment_that_nobody_asks_about_any_more_it_is_found_as_well(case: Case, heard: bool) -> None:
+    await case.buys()
+    await case.later(days=181)
+    await round_comes(case.shop)
+    assert await case.shop.value("SELECT look_at FROM payments") is None
+    refund = await asked_for(case, days=0)
+    await case.hears(1)
+    assert await accounts(case.shop) == {"sales": -MINOR, "refunds": MINOR}
+    # Within the first hour its word is not believed; three weeks later it is never heard.
+    await case.later(**({"minutes": 30} if heard else {"days": 1.1}))
+    if not heard:
+        await round_comes(case.shop)
+        await case.later(days=20)
+    await case.till.control.post(f"refunds/{refund}/fail")
+    if heard:
+        await case.hears(1)
+        assert await case.shop.value("SELECT won_back FROM refunds") == 0
+    await case.later(days=1.1)
+    await round_comes(case.shop)
+    assert await accounts(case.shop) == {"provider": MINOR, "sales": -MINOR}
+    assert await case.shop.value("SELECT won_back FROM refunds") == MINOR
+    await case.later(days=181)
+    await round_comes(case.shop)
+    assert await case.shop.value("SELECT look_at FROM payments") is None
+
+
+async def test_money_that_went_past_the_provider_asks_for_no_look(case: Case) -> None:
+    await case.buys()
+    await case.later(days=181)
+    await round_comes(case.shop)
+    ref = await case.shop.value("SELECT ref FROM payments")
+    await refunding.make(case.shop.tools, ref, "all", STAFF, Through.HAND)
+    assert await case.shop.value("SELECT look_at FROM payments") is None

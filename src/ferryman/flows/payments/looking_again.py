@@ -9,9 +9,12 @@ day; in a larger one they take turns.
 
 from datetime import datetime, timedelta
 
-from ferryman.billing import checkout
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ferryman.billing import checkout, refund
 from ferryman.billing.order import Payment
 from ferryman.billing.provider import PaymentProvider, Watched
+from ferryman.billing.refund import State, Through
 from ferryman.flows.orders import opening
 from ferryman.flows.payments import applying, banking
 from ferryman.flows.tools import Tools
@@ -78,11 +81,13 @@ async def _look(tools: Tools, provider: PaymentProvider, payment_id: int) -> boo
         _log.error("success_unknown_to_provider", payment=payment.ref, why=str(error))
         outcome = None
     async with tools.db.unit() as session:
-        payment = await session.get_one(Payment, payment_id)
+        # Held, or a refund that is booked meanwhile would lose the look that it asks for.
+        payment = await checkout.held(session, payment_id)
         held = payment.order.subscription_id
         subscription = await session.get(Subscription, held) if held is not None else None
         assert isinstance(provider, Watched)
-        await checkout.look_later(session, payment_id, _next(payment, subscription, provider.watched_for, now))
+        moved_at = await _moved_at(session, payment)
+        await checkout.look_later(session, payment_id, _next(moved_at, subscription, provider.watched_for, now))
     recovered = outcome in banking.RECOVERED
     if recovered:
         _log.warning("money_found_by_asking_again", payment=payment.ref, outcome=outcome)
@@ -93,8 +98,17 @@ def _is_watched(kind: object) -> bool:
     return isinstance(kind, Watched)
 
 
-def _next(payment: Payment, held: Subscription | None, watched_for: timedelta, now: datetime) -> datetime | None:
+async def _moved_at(session: AsyncSession, payment: Payment) -> datetime | None:
+    """When money of it went over the provider's account last: what has gone back may come back."""
+    done = [one for one in await refund.of_payment(session, payment.id) if one.state == State.SUCCEEDED]
+    went = [one.finished_at for one in done if one.through == Through.PROVIDER]
+    return max((at for at in [payment.succeeded_at, *went] if at is not None), default=None)
+
+
+def _next(
+    moved_at: datetime | None, held: Subscription | None, watched_for: timedelta, now: datetime
+) -> datetime | None:
     if held is not None and not held.ended(now):
         return now + OFTEN
-    young = payment.succeeded_at is not None and now - payment.succeeded_at < watched_for
+    young = moved_at is not None and now - moved_at < watched_for
     return now + SELDOM if young else None

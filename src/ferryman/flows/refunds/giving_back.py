@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ferryman.billing import ledger, refund, renewals
+from ferryman.billing import checkout, ledger, refund, renewals
 from ferryman.billing.gift import GiftState
 from ferryman.billing.order import Payment
 from ferryman.billing.refund import Origin, Refund, State, Takes, Through
@@ -97,6 +97,9 @@ async def book(tools: Tools, session: AsyncSession, payment: Payment, one: Refun
     one.taken_seconds, one.taken_bytes = goes.seconds, goes.bytes
     one.again_seconds, one.again_bytes = again.seconds, again.bytes
     _count(payment, one)
+    if one.through == Through.PROVIDER and payment.external_id is not None:
+        # It may come back, and whoever asks about successes may have been done with this one long ago.
+        payment.look_at = now + checkout.LOOK_AFTER
     access = money_back.SAME
     if case.subscription is not None and goes != NOTHING:
         access = await _take(tools, session, case.subscription, one, goes, now)
