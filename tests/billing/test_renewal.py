@@ -254,7 +254,7 @@ def test_what_repeats_elsewhere_is_to_be_ended_there_too(by: By, known_there: bo
     end(one, State.STOPPED, "customer", ENDS, known_there=known_there)
     assert (one.active, one.unhooked, one.next_try_at) == (False, unhooked, None)
     take_up(one, Money(24900, "RUB"), ENDS, ENDS - 5 * DAY)
-    assert (one.active, one.unhooked, one.minor, one.stopped_at) == (True, True, 24900, None)
+    assert (one.active, one.unhooked, one.minor, one.stopped_at) == (True, unhooked, 24900, None)
 
 
 @given(

@@ -68,7 +68,7 @@ class Agreement(Base):
     (when the reminder was written down) and `told_minor` (what it says) belong to that period. `next_try_at` is when
     the sweep looks at it again. `sealed_token` is the instrument, `external_id` the handle of a payment that repeats by
     itself; `unhooked` is false while whoever repeats it is still to hear that it has ended, or goes on again. `why`
-    says by whom or what it was ended. `agreed_at` after `stopped_at`: a yes that is on its way.
+    says by whom or what it was ended. `agreed_at` not before `stopped_at`: a yes is on its way, or may still be.
     """
 
     __tablename__ = "renewals"

@@ -7,7 +7,7 @@ turns there.
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import and_, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ferryman.billing import checkout
@@ -22,8 +22,8 @@ UNSETTLED = (Attempt.CREATING, Attempt.PENDING, Attempt.REVIEW)
 # An instrument that nobody uses any more is forgotten; until then one tap takes it up again.
 FORGOTTEN_AFTER = timedelta(days=30)
 
-# Longer than Telegram is waited for.
-TAKEN_UP_WITHIN = timedelta(minutes=2)
+# Longer than Telegram is waited for: what was on its way there by then has been heard, or is lost.
+HEARD_WITHIN = timedelta(minutes=2)
 
 
 @dataclass(frozen=True)
@@ -82,17 +82,20 @@ async def agree(session: AsyncSession, terms: Terms, ends_at: datetime, now: dat
 def end(one: Agreement, state: State, why: str, now: datetime, *, known_there: bool = False) -> None:
     """It goes on no more. `known_there`: whoever repeats the payment by itself has said so, and need not be told."""
     one.state, one.why, one.stopped_at, one.next_try_at = state, why, now, None
-    one.unhooked = known_there or one.by != By.STARS
+    if not one.unhooked:
+        # That it goes on may be on its way there, and come last.
+        one.agreed_at = now
+    one.unhooked = one.by != By.STARS or (known_there and one.unhooked)
 
 
 def begin_to_take_up(one: Agreement, now: datetime) -> None:
-    """The customer said yes, and whoever repeats the payment is about to hear it; see `to_unhook`."""
+    """The customer said yes, and whoever repeats the payment is about to hear it; see `may_be_overtaken`."""
     one.agreed_at, one.unhooked = now, False
 
 
 def take_up(one: Agreement, amount: Money, ends_at: datetime, now: datetime) -> None:
-    """Agreed once more, to this amount."""
-    one.state, one.why, one.stopped_at, one.unhooked = State.ACTIVE, "", None, True
+    """Agreed once more, to this amount. What whoever repeats the payment is still to hear, it is still to hear."""
+    one.state, one.why, one.stopped_at = State.ACTIVE, "", None
     one.minor, one.agreed_at = amount.minor, now
     begin_period(one, ends_at)
 
@@ -134,14 +137,19 @@ async def due(session: AsyncSession, now: datetime, limit: int = 500) -> list[in
     return list(await session.scalars(mine.order_by(Agreement.next_try_at).limit(limit)))
 
 
-async def to_unhook(session: AsyncSession, now: datetime, limit: int = 100) -> list[int]:
-    """Ids of those that whoever repeats the payment has not heard the last word of.
+def may_be_overtaken(one: Agreement, now: datetime) -> bool:
+    """Whether what is said now to whoever repeats the payment may come before an earlier word to the contrary.
 
-    One with a yes that came after its end is being taken up, and left alone for a while.
+    So it is while the customer is taking it up, and for a while after that, whether it has ended again or not.
     """
-    busy = and_(Agreement.agreed_at > Agreement.stopped_at, Agreement.agreed_at > now - TAKEN_UP_WITHIN)
-    idle = or_(Agreement.stopped_at.is_(None), ~busy)
-    return list(await session.scalars(select(Agreement.id).where(~Agreement.unhooked, idle).limit(limit)))
+    return one.agreed_at > now - HEARD_WITHIN and (one.stopped_at is None or one.agreed_at >= one.stopped_at)
+
+
+async def to_unhook(session: AsyncSession, now: datetime, limit: int = 100) -> list[int]:
+    """Ids of those that whoever repeats the payment may not have heard the last word of, and would hear last now."""
+    said_yes = func.coalesce(Agreement.stopped_at, Agreement.agreed_at) <= Agreement.agreed_at
+    overtaken = and_(Agreement.agreed_at > now - HEARD_WITHIN, said_yes)
+    return list(await session.scalars(select(Agreement.id).where(~Agreement.unhooked, ~overtaken).limit(limit)))
 
 
 async def unhook_all(session: AsyncSession, subscription_id: int) -> None:

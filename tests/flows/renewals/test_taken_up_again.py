@@ -1,6 +1,8 @@
 """A row of payments that is taken up again: in Telegram's settings, or here; alone, or beside a card."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -10,7 +12,7 @@ from ferryman.flows.orders import opening
 from ferryman.flows.payments import applying
 from ferryman.flows.renewals import agreeing, consenting, renewing
 from ferryman.flows.tools import Tools
-from ferryman.kit.errors import FerrymanError, Unreachable
+from ferryman.kit.errors import FerrymanError, Refused, Unreachable
 from tests.support.subscriber import TELEGRAM_ID, Subscriber
 
 
@@ -109,17 +111,18 @@ async def _loses_the_answer(anna: Subscriber) -> None:
     raise Unreachable("No answer.")
 
 
-@pytest.mark.parametrize("happens", [_withdraws_the_plan, _loses_the_answer])
+@pytest.mark.parametrize(("happens", "stops"), [(_withdraws_the_plan, ["stop", "stop"]), (_loses_the_answer, ["stop"])])
 async def test_what_was_resumed_there_and_never_agreed_to_here_is_stopped_there_again(
-    anna: Subscriber, first: Fact, happens: Callable[[Subscriber], Awaitable[None]]
+    anna: Subscriber, first: Fact, happens: Callable[[Subscriber], Awaitable[None]], stops: list[str]
 ) -> None:
+    """At once when that is known, and by the sweep when no resumption can be on its way any more."""
     await switches_off(anna)
     meanwhile(anna, "resume", lambda: happens(anna))
     with pytest.raises(FerrymanError):
         await switches_on(anna)
     await anna.comes_round()
     await anna.later(minutes=3)
-    assert [verb for verb, _, _ in anna.bank.stopped] == ["stop", "resume", "stop"]
+    assert [verb for verb, _, _ in anna.bank.stopped] == ["stop", "resume", *stops]
     assert await agreements(anna) == [(By.STARS, State.STOPPED, True)]
 
 
@@ -127,7 +130,7 @@ async def test_the_sweep_does_not_stop_what_is_being_taken_up(anna: Subscriber, 
     await switches_off(anna)
     meanwhile(anna, "resume", lambda: renewing.sweep(anna.tools))
     assert (await switches_on(anna)).phase == "on"
-    await anna.later(minutes=3)
+    await anna.comes_round()
     assert [verb for verb, _, _ in anna.bank.stopped] == ["stop", "resume"]
 
 
@@ -137,7 +140,7 @@ async def test_two_presses_at_once_switch_it_on_once(anna: Subscriber, first: Fa
     meanwhile(anna, "resume", lambda: switches_on(anna))
     assert (await switches_on(anna)).phase == "on"
     await anna.later(minutes=3)
-    assert [verb for verb, _, _ in anna.bank.stopped] == ["stop", "resume", "resume"]
+    assert [verb for verb, _, _ in anna.bank.stopped] == ["stop", "resume", "resume", "resume"], "and by the sweep"
     assert await agreements(anna) == [(By.STARS, State.ACTIVE, True)]
     assert (await anna.told()).count("renewal_on") == 2, "when it was bought, and now"
 
@@ -149,6 +152,69 @@ async def test_what_is_taken_up_while_it_is_being_stopped_is_resumed_until_both_
     meanwhile(anna, "stop", lambda: switches_on(anna))
     await switches_off(anna)
     assert await agreements(anna) == [(By.STARS, State.ACTIVE, False)]
-    await anna.comes_round(2)
+    await anna.later(minutes=3)
+    await anna.comes_round()
     assert [verb for verb, _, _ in anna.bank.stopped] == ["stop", "resume", "resume"]
     assert await agreements(anna) == [(By.STARS, State.ACTIVE, True)]
+
+
+@pytest.mark.parametrize("answered", [True, False], ids=["answered", "sweep killed"])
+async def test_a_stop_that_comes_after_the_resumption_is_not_the_last_word(
+    anna: Subscriber, first: Fact, answered: bool
+) -> None:
+    """The sweep says the stop again, and it is heard between the resumption and the agreement here."""
+    anna.bank.failures = [(Unreachable("No answer."), "stop")]
+    await switches_off(anna)
+    kind: Any = anna.tools.providers["repeats"]
+    stop, on_its_way, resumed = kind.stop, asyncio.Event(), asyncio.Event()
+
+    async def late(self: Any, payer: int, external_id: str) -> None:
+        kind.stop = stop
+        on_its_way.set()
+        await resumed.wait()
+        await stop(self, payer, external_id)
+        if not answered:
+            raise asyncio.CancelledError
+
+    async def the_stop_is_heard() -> None:
+        resumed.set()
+        await asyncio.wait([sweeping])
+
+    kind.stop = late
+    sweeping = asyncio.create_task(renewing.sweep(anna.tools))
+    await on_its_way.wait()
+    meanwhile(anna, "resume", the_stop_is_heard)
+    assert (await switches_on(anna)).phase == "on"
+    assert [verb for verb, _, _ in anna.bank.stopped] == ["resume", "stop"]
+    await anna.later(minutes=3)
+    assert [verb for verb, _, _ in anna.bank.stopped] == ["resume", "stop", "resume"]
+    assert await agreements(anna) == [(By.STARS, State.ACTIVE, True)]
+
+
+async def test_a_resumption_that_telegram_does_not_want_to_hear_twice_is_said_no_more(
+    anna: Subscriber, first: Fact
+) -> None:
+    await switches_off(anna)
+    await switches_on(anna)
+    anna.bank.failures = [(Refused("It is not stopped."), "resume")]
+    await anna.later(minutes=3)
+    await anna.comes_round()
+    assert [verb for verb, _, _ in anna.bank.stopped] == ["stop", "resume"]
+    assert await agreements(anna) == [(By.STARS, State.ACTIVE, True)]
+
+
+async def test_a_resumption_does_not_outlive_a_quick_press_that_switches_it_off(anna: Subscriber, first: Fact) -> None:
+    """Stopped, resumed after all, and the answer to the stop is the slower one."""
+    await switches_off(anna)
+    await switches_on(anna)
+
+    async def resumed_after_all() -> None:
+        anna.bank.stopped.append(("resume", TELEGRAM_ID, first.external_id))
+
+    meanwhile(anna, "stop", resumed_after_all)
+    await switches_off(anna)
+    assert await agreements(anna) == [(By.STARS, State.STOPPED, False)]
+    await anna.comes_round()
+    await anna.later(minutes=3)
+    assert [verb for verb, _, _ in anna.bank.stopped] == ["stop", "resume", "stop", "resume", "stop"]
+    assert await agreements(anna) == [(By.STARS, State.STOPPED, True)]

@@ -246,9 +246,11 @@ async def _sold_still(session: AsyncSession, one: Agreement, subscription: Subsc
 async def unhook(tools: Tools, agreement_id: int) -> None:
     """Have a payment that repeats by itself stopped where it repeats, or resumed, as its agreement stands here.
 
-    What is not there any more is stopped. When the agreement changed meanwhile, nobody knows which word came last over
-    there: the sweep says it again. Raises Retry, AccessDenied, Refused, Misconfigured: the sweep tries again, too.
+    What is not there any more is stopped. When the agreement changed meanwhile, or had just been taken up, nobody knows
+    which word came last over there: the sweep says it again. Raises Retry, AccessDenied, Misconfigured: the sweep
+    tries again, too.
     """
+    now = tools.clock.now()
     async with tools.db.unit() as session:
         one = await session.get_one(Agreement, agreement_id)
         customer = await session.get_one(Customer, one.customer_id)
@@ -256,11 +258,12 @@ async def unhook(tools: Tools, agreement_id: int) -> None:
     if one.unhooked:
         return
     if one.external_id is not None:
-        verb = resume_there if one.active else stop_there
+        verb = _resume_again if one.active else stop_there
         await verb(provider, customer.telegram_id, one.external_id)
     async with tools.db.unit() as session:
         held = await renewals.held(session, agreement_id)
-        held.unhooked = (held.agreed_at, held.stopped_at) == (one.agreed_at, one.stopped_at)
+        changed = (held.agreed_at, held.stopped_at) != (one.agreed_at, one.stopped_at)
+        held.unhooked = not changed and not renewals.may_be_overtaken(held, now)
 
 
 def not_agreed(payment: Payment) -> None:
@@ -291,6 +294,16 @@ async def stop_there(provider: Offered, payer: int, external_id: str) -> None:
         raise
     except Refused as error:
         _log.error("repetition_unknown_there", external_id=external_id, why=str(error))
+
+
+async def _resume_again(provider: Offered, payer: int, external_id: str) -> None:
+    """What is refused goes on there already, or comes no more, and is given up when it does not. See `resume_there`."""
+    try:
+        await resume_there(provider, payer, external_id)
+    except AccessDenied:
+        raise
+    except Refused as error:
+        _log.error("repetition_not_resumed", external_id=external_id, why=str(error))
 
 
 async def resume_there(provider: Offered, payer: int, external_id: str) -> None:

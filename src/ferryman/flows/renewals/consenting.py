@@ -146,7 +146,8 @@ async def _agreed(tools: Tools, customer_id: int, seen: Consent) -> Consent:
 async def _resume_there(tools: Tools, one: Agreement, customer: Customer) -> Agreement:
     """Have it repeat again, and answer with the agreement, in which it was written down before Telegram heard of it.
 
-    Should nothing come of it here, the sweep stops it there again. Raises Refused, Retry.
+    Should nothing come of it here, the sweep stops it there again. A stop may be on its way there, and come last: the
+    sweep has what was taken up resumed once more when none can be. Raises Refused, Retry.
     """
     async with tools.db.unit() as session:
         provider = await opening.connected(tools, session, one.provider)
