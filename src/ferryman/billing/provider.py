@@ -356,6 +356,15 @@ class Watched(Protocol):
 
 
 @runtime_checkable
+class Revisited(Protocol):
+    """Its link stays good, and each visit makes a payment of its own over there; ours knows the first by its id."""
+
+    async def paid_beside(self, fact: Fact) -> Fact | None:
+        """The payment of another visit by the same link that was paid, when the one of this Fact was not."""
+        ...
+
+
+@runtime_checkable
 class Told(Protocol):
     """Hears of its payments from the bot, which has them from Telegram; its `read_webhook` refuses everything."""
 

@@ -196,8 +196,7 @@ async def test_each_answer_to_a_question_says_what_to_do_next(
 async def test_each_status_in_our_words(
     shop: Freekassa, api: Recorder, status: Any, state: PaymentState, reason: str | None, refunded: Money | None
 ) -> None:
-    # Of one that is not paid the other visits are asked for, too.
-    api.say(orders(order(status=status)), orders(order(status=status)))
+    api.say(orders(order(status=status)))
     fact = await shop.look_up("42")
     assert (fact.state, fact.reason, fact.refunded) == (state, reason, refunded)
     assert (fact.external_id, fact.amount, fact.test) == ("42", Money(19950, "RUB"), False)
@@ -211,17 +210,26 @@ async def test_of_several_visits_the_paid_one_is_found(shop: Freekassa, api: Rec
     assert (found.external_id, found.state) == ("43", PaymentState.SUCCEEDED)
 
 
-async def test_asked_about_a_declined_visit_it_answers_with_the_one_that_was_paid(
-    shop: Freekassa, api: Recorder
+@pytest.mark.parametrize("status", [0, 8, 9])
+async def test_of_a_visit_that_is_not_paid_the_one_that_was_is_found_by_the_same_link(
+    shop: Freekassa, api: Recorder, status: int
 ) -> None:
-    declined, paid = order(status=8), order(fk_order_id=43)
-    api.say(orders(declined), orders(declined, paid))
-    found = await shop.look_up("42")
-    assert (found.external_id, found.state) == ("43", PaymentState.SUCCEEDED)
-    assert json.loads(api.received[-1].body)["paymentId"] == found.ref
-    api.say(orders(declined), orders(declined, order(fk_order_id=43, status=0)))
-    found = await shop.look_up("42")
-    assert (found.external_id, found.state) == ("42", PaymentState.CANCELLED)
+    asked_about, paid = order(status=status), order(fk_order_id=43)
+    api.say(orders(asked_about), orders(asked_about, paid))
+    fact = await shop.look_up("42")
+    assert (fact.external_id, fact.state is PaymentState.SUCCEEDED) == ("42", False), "each visit speaks for itself"
+    beside = await shop.paid_beside(fact)
+    assert beside is not None
+    assert (beside.external_id, beside.state) == ("43", PaymentState.SUCCEEDED)
+    assert json.loads(api.received[-1].body)["paymentId"] == fact.ref
+    api.say(orders(asked_about, order(fk_order_id=43, status=0)))
+    assert await shop.paid_beside(fact) is None
+
+
+async def test_of_a_visit_that_is_paid_nobody_asks_for_others(shop: Freekassa, api: Recorder) -> None:
+    api.say(orders(order()))
+    assert await shop.paid_beside(await shop.look_up("42")) is None
+    assert len(api.received) == 1
 
 
 async def test_the_list_is_read_to_its_end_and_not_for_ever(shop: Freekassa, api: Recorder) -> None:

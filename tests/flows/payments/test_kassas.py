@@ -3,14 +3,16 @@
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from typing import Any
 
 import aiohttp
 import pytest
 from sqlalchemy import text
 
+from ferryman.billing import ledger
 from ferryman.billing.provider import RawWebhook
-from ferryman.flows.payments import buying, settling, ways
+from ferryman.flows.payments import banking, buying, settling, ways
 from ferryman.flows.payments.buying import Checkout, ContactNeeded
 from ferryman.flows.shop import setup
 from ferryman_sandbox.emulator import serve
@@ -205,3 +207,58 @@ async def test_declined_at_first_and_then_paid_by_the_same_link_is_granted_at_on
         await shop.work()
         assert await granted(shop) == 1
         assert await shop.value("SELECT external_id FROM payments WHERE state = 'succeeded'") == second.id
+
+
+async def visited_again(emulator: LinkEmulator, checkout: Checkout) -> str:
+    """The payer opens the link once more; the number of that visit."""
+    before = {bill.id for bill in emulator.desk.bills()}
+    await visit(checkout)
+    return next(bill.id for bill in emulator.desk.bills() if bill.id not in before)
+
+
+async def visits(shop: Town) -> dict[str, tuple[str, bool]]:
+    """How our rows of the visits stand, by their numbers, and whether they are still asked about."""
+    rows = await shop.rows("SELECT external_id, state, ask_at FROM payments")
+    return {one.external_id: (one.state, one.ask_at is not None) for one in rows}
+
+
+@pytest.mark.parametrize("found", ["asked", "listed"])
+async def test_a_visit_that_was_declined_ends_when_another_was_paid_before_anybody_asked(
+    shop: Town, found: str
+) -> None:
+    async with linked(shop, "freekassa") as emulator:
+        checkout = await pressed(shop, "freekassa", await shop.customer(), "tap")
+        first = await visited_again(emulator, checkout)
+        await shop.later(minutes=1)
+        emulator.desk.decline(first)
+        second = await visited_again(emulator, checkout)
+        emulator.desk.pay(second)
+        if found == "listed":
+            await banking.compare(shop.tools, "freekassa")
+            assert await visits(shop) == {first: ("pending", True), second: ("succeeded", False)}
+        await shop.later(minutes=10)
+        assert await visits(shop) == {first: ("cancelled", False), second: ("succeeded", False)}
+        assert await granted(shop) == 1
+        kinds = [kind for (kind,) in await shop.rows("SELECT kind FROM notices")]
+        assert (kinds.count("payment_succeeded"), kinds.count("payment_cancelled")) == (1, 0)
+
+
+async def test_a_visit_that_may_still_be_paid_is_asked_about_and_credited_beside_the_one_that_was(shop: Town) -> None:
+    async with linked(shop, "freekassa") as emulator:
+        anna = await shop.customer()
+        checkout = await pressed(shop, "freekassa", anna, "tap")
+        first = await visited_again(emulator, checkout)
+        await shop.later(minutes=1)
+        # Here a visit whose payer has neither paid nor been declined is shown again; over there it makes a new order.
+        emulator.desk.decline(first)
+        second = await visited_again(emulator, checkout)
+        emulator.store.put("bill", first, asdict(emulator.desk.get(first)) | {"status": "waiting"})
+        emulator.desk.pay(second)
+        await shop.later(minutes=10)
+        assert await visits(shop) == {first: ("pending", True), second: ("succeeded", False)}
+        emulator.desk.pay(first)
+        await shop.later(hours=2)
+        assert await visits(shop) == {first: ("succeeded", False), second: ("succeeded", False)}
+        assert await granted(shop) == 1
+        async with shop.tools.db.unit() as session:
+            assert await ledger.balance(session, anna.id) == {"RUB": 19900}

@@ -131,17 +131,18 @@ class Freekassa:
         return Claim("paid", f"paid:{ref}:{number}" if number else f"paid:{ref}", None, ref)
 
     async def look_up(self, external_id: str) -> Fact:
-        """Of a visit that came to nothing it is the Fact of another by the same link, when the payer has paid there."""
         if not _ID.fullmatch(external_id):
             raise NotFound("Freekassa has no order of that number: it is not shaped like one.")
         for order in _orders(await self._asked({"orderId": int(external_id)})):
             if str(order.get("fk_order_id")) == external_id:
-                fact = _fact(order)
-                if fact.state is PaymentState.SUCCEEDED or not fact.ref:
-                    return fact
-                best = await self._best_of(fact.ref)
-                return best if best is not None and best.state is PaymentState.SUCCEEDED else fact
+                return _fact(order)
         raise NotFound("Freekassa has no order of that number.")
+
+    async def paid_beside(self, fact: Fact) -> Fact | None:
+        if fact.state is PaymentState.SUCCEEDED or not fact.ref:
+            return None
+        best = await self._best_of(fact.ref)
+        return best if best is not None and best.state is PaymentState.SUCCEEDED else None
 
     async def find(self, request: PaymentRequest) -> Fact | None:
         """The payer makes an order of each visit to the page; the paid one is found first."""

@@ -23,6 +23,7 @@ from ferryman.billing.provider import (
     PaymentProvider,
     PaymentState,
     RawWebhook,
+    Revisited,
     Told,
 )
 from ferryman.billing.settlement import Outcome
@@ -173,24 +174,34 @@ async def settle_payment(tools: Tools, payment_id: int) -> str:
         renews = payment.order.kind == OrderKind.RENEWAL
         return await applying.collect(tools, payment_id) if renews else await _give_up_if_cut_off(tools, payment)
     provider: PaymentProvider = found  # type: ignore[assignment]
-    if payment.external_id is not None:
-        fact: Fact | None = await provider.look_up(payment.external_id)
-        await _find_the_way(tools, payment, fact)
-    else:
-        fact = await _without_an_id(tools, provider, payment)
-    if fact is None:
-        return Outcome.PENDING
     # A second payment over there has a row of its own, and names the first.
-    outcome = await applying.apply_fact(tools, provider, fact, asked=payment_id)
-    assert outcome is not None
-    return outcome
+    outcomes = [
+        await applying.apply_fact(tools, provider, fact, asked=payment_id)
+        for fact in await _said_of(tools, provider, payment)
+    ]
+    if not outcomes:
+        return Outcome.PENDING
+    assert outcomes[0] is not None
+    return outcomes[0]
 
 
-async def _find_the_way(tools: Tools, payment: Payment, fact: Fact | None) -> None:
+async def _said_of(tools: Tools, provider: PaymentProvider, payment: Payment) -> list[Fact]:
+    """What the provider says of it. What was paid by the same link comes before it: whose order is paid need not hear
+    that another visit came to nothing."""
+    if payment.external_id is None:
+        found = await _without_an_id(tools, provider, payment)
+        return [found] if found is not None else []
+    fact = await provider.look_up(payment.external_id)
+    await _find_the_way(tools, payment, fact)
+    beside = await provider.paid_beside(fact) if isinstance(provider, Revisited) else None
+    return [beside, fact] if beside is not None else [fact]
+
+
+async def _find_the_way(tools: Tools, payment: Payment, fact: Fact) -> None:
     """A webhook may name the payment before our create call was answered; where to pay, only that answer says."""
     lately = tools.clock.now() - payment.created_at < REPEAT_CREATE_WITHIN
     lately = lately and payment.order.state != OrderState.CANCELLED
-    if fact is not None and fact.state is PaymentState.PENDING and payment.state == Attempt.CREATING and lately:
+    if fact.state is PaymentState.PENDING and payment.state == Attempt.CREATING and lately:
         await open_payment(tools, payment.id, late=True)
 
 
