@@ -8,19 +8,16 @@ from ferryman.billing.methods import Method
 from ferryman.billing.renewal import By, State
 from ferryman.flows.renewals import consenting, renewing
 from ferryman.flows.renewals.consenting import PriceChanged
-from ferryman.flows.tools import Tools
 from ferryman.kit.errors import NotFound, Refused
 from tests.support.cardbank import CARD
 from tests.support.subscriber import TELEGRAM_ID, Subscriber
 
 
 @pytest.fixture
-async def anna(tools: Tools) -> Subscriber:
+async def anna(anna: Subscriber) -> Subscriber:
     """Has a month, and a card that was kept."""
-    made = Subscriber(tools)
-    await made.open()
-    await made.buys()
-    return made
+    await anna.buys()
+    return anna
 
 
 async def ref(anna: Subscriber) -> str:

@@ -10,19 +10,10 @@ from ferryman.catalog import pricing as engine
 from ferryman.flows.orders import discounting, pricing
 from ferryman.flows.orders.discounting import Limits, Terms
 from ferryman.flows.renewals import consenting
-from ferryman.flows.tools import Tools
 from ferryman.kit.money import Money
 from tests.support.subscriber import TELEGRAM_ID, Subscriber
 
 BY = "operator:tests"
-
-
-@pytest.fixture
-async def anna(tools: Tools) -> Subscriber:
-    """Has nothing yet."""
-    made = Subscriber(tools)
-    await made.open()
-    return made
 
 
 async def personal(anna: Subscriber, off: str) -> None:

@@ -2,27 +2,16 @@
 
 from datetime import timedelta
 
-import pytest
-
 from ferryman.billing.provider import Fact, PaymentState
 from ferryman.billing.renewal import State
 from ferryman.flows.keys import lifecycle
 from ferryman.flows.keys.handling import Cause
 from ferryman.flows.orders import opening
 from ferryman.flows.payments import applying
-from ferryman.flows.tools import Tools
 from ferryman.kit.money import Money
 from tests.support.subscriber import TELEGRAM_ID, Subscriber
 
 BY = Cause("operator:cli", "because of a test")
-
-
-@pytest.fixture
-async def anna(tools: Tools) -> Subscriber:
-    """Has nothing yet."""
-    made = Subscriber(tools)
-    await made.open()
-    return made
 
 
 async def is_deleted(anna: Subscriber, *, forced: bool = True) -> None:

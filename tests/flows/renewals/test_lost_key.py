@@ -4,18 +4,15 @@ import pytest
 
 from ferryman.billing.renewal import By, State
 from ferryman.flows.renewals import consenting
-from ferryman.flows.tools import Tools
 from ferryman.kit.errors import Unreachable
 from tests.support.subscriber import Subscriber
 
 
 @pytest.fixture
-async def anna(tools: Tools) -> Subscriber:
+async def anna(anna: Subscriber) -> Subscriber:
     """Has a month, and a card that was kept."""
-    made = Subscriber(tools)
-    await made.open()
-    await made.buys()
-    return made
+    await anna.buys()
+    return anna
 
 
 async def the_key_is_lost(anna: Subscriber) -> bytes:

@@ -6,7 +6,6 @@ import pytest
 
 from ferryman.flows.renewals import consenting
 from ferryman.flows.shop import telling
-from ferryman.flows.tools import Tools
 from ferryman.kit.errors import AccessDenied, Refused
 from ferryman.messaging.sender import Blocked
 from tests.support.messages import Outbox
@@ -16,12 +15,10 @@ REVOKED = AccessDenied("The token was revoked.")
 
 
 @pytest.fixture
-async def anna(tools: Tools) -> Subscriber:
+async def anna(anna: Subscriber) -> Subscriber:
     """Has a month, and a card that was kept."""
-    made = Subscriber(tools)
-    await made.open()
-    await made.buys()
-    return made
+    await anna.buys()
+    return anna
 
 
 async def reminder(anna: Subscriber) -> str:

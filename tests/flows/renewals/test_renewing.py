@@ -10,7 +10,6 @@ from ferryman.flows.keys import lifecycle, replacing
 from ferryman.flows.keys.handling import Cause
 from ferryman.flows.payments import settling
 from ferryman.flows.refunds import giving_back
-from ferryman.flows.tools import Tools
 from ferryman.kit.db import LOCK
 from ferryman.kit.errors import AccessDenied, Busy, Refused, Unreachable
 from ferryman.kit.money import Money
@@ -20,14 +19,6 @@ from tests.support.messages import Outbox
 from tests.support.subscriber import Subscriber
 
 BY = Cause("operator:cli", "because of a test")
-
-
-@pytest.fixture
-async def anna(tools: Tools) -> Subscriber:
-    """Has nothing yet."""
-    made = Subscriber(tools)
-    await made.open()
-    return made
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from ferryman.billing.order import Payment
 from ferryman.flows.payments import settling
 from ferryman.flows.renewals import renewing
 from ferryman.flows.shop import telling
-from ferryman.flows.tools import Tools
 from ferryman.kit.db import Database
 from tests.support.messages import Outbox
 from tests.support.subscriber import Subscriber
@@ -20,13 +19,11 @@ BOUNDARIES = 6
 
 
 @pytest.fixture
-async def anna(tools: Tools) -> Subscriber:
+async def anna(anna: Subscriber) -> Subscriber:
     """Stands right before the charge, and nobody has looked yet."""
-    made = Subscriber(tools)
-    await made.open()
-    await made.buys()
-    await made.stands_before_the_charge()
-    return made
+    await anna.buys()
+    await anna.stands_before_the_charge()
+    return anna
 
 
 async def steps(anna: Subscriber) -> list[Callable[[], Awaitable[None]]]:

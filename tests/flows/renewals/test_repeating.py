@@ -19,13 +19,6 @@ from tests.support.subscriber import TELEGRAM_ID, Subscriber
 
 
 @pytest.fixture
-async def anna(tools: Tools) -> Subscriber:
-    made = Subscriber(tools)
-    await made.open()
-    return made
-
-
-@pytest.fixture
 async def first(anna: Subscriber) -> Fact:
     """The first payment of her row; she has a month."""
     return await anna.buys(method="repeats")

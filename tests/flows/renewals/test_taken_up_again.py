@@ -11,16 +11,8 @@ from ferryman.billing.renewal import By, State
 from ferryman.flows.orders import opening
 from ferryman.flows.payments import applying
 from ferryman.flows.renewals import agreeing, consenting, renewing
-from ferryman.flows.tools import Tools
 from ferryman.kit.errors import FerrymanError, Refused, Unreachable
 from tests.support.subscriber import TELEGRAM_ID, Subscriber
-
-
-@pytest.fixture
-async def anna(tools: Tools) -> Subscriber:
-    made = Subscriber(tools)
-    await made.open()
-    return made
 
 
 @pytest.fixture

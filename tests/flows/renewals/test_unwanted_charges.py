@@ -10,7 +10,6 @@ from ferryman.flows.keys import lifecycle
 from ferryman.flows.keys.handling import Cause
 from ferryman.flows.payments import settling
 from ferryman.flows.renewals import consenting, renewing
-from ferryman.flows.tools import Tools
 from ferryman.kit.errors import Refused, Unreachable
 from tests.support.subscriber import Subscriber
 
@@ -57,13 +56,11 @@ DEEDS: dict[str, Deed] = {
 
 
 @pytest.fixture
-async def anna(tools: Tools) -> Subscriber:
+async def anna(anna: Subscriber) -> Subscriber:
     """Has a month, a card that was kept, and stands right before the charge."""
-    made = Subscriber(tools)
-    await made.open()
-    await made.buys()
-    await made.stands_before_the_charge()
-    return made
+    await anna.buys()
+    await anna.stands_before_the_charge()
+    return anna
 
 
 async def put_down(anna: Subscriber) -> int:
