@@ -113,16 +113,18 @@ def fee(charge: Json, amount: Money) -> tuple[Money | None, Json]:
 
 def given_back(refunds: Sequence[Json], amount: Money) -> Money:
     """What refunds have come to. The charge's own sum counts those that wait for a bank, too, and may yet fail."""
-    sums = [money(one.get("amount"), one) for one in refunds if one.get("status") == "succeeded"]
-    minor = sum(one.minor for one in sums if one is not None and one.currency == amount.currency)
-    return Money(min(minor, amount.minor), amount.currency)
+    return _sum_of(refunds, ("succeeded",), amount)
 
 
 def taken_back(disputes: Sequence[Json], amount: Money) -> Money:
     """What the payer's bank holds or has kept. A warning takes nothing yet; a dispute that was won gave it back."""
-    sums = [money(one.get("amount"), one) for one in disputes if one.get("status") in TAKEN_BACK]
-    minor = sum(one.minor for one in sums if one is not None and one.currency == amount.currency)
-    return Money(min(minor, amount.minor), amount.currency)
+    return _sum_of(disputes, TAKEN_BACK, amount)
+
+
+def _sum_of(moves: Sequence[Json], states: Sequence[str], most: Money) -> Money:
+    sums = [money(one.get("amount"), one) for one in moves if one.get("status") in states]
+    minor = sum(one.minor for one in sums if one is not None and one.currency == most.currency)
+    return Money(min(minor, most.minor), most.currency)
 
 
 def dispute_fee(disputes: Sequence[Json], currency: str) -> Money:
