@@ -419,10 +419,12 @@ async def test_a_new_job_is_heard_of_and_not_waited_for_until_the_next_look(
     bench.jobs.add("heard", work, lane="quiet", look=60.0)
     stopping = asyncio.Event()
     worker = asyncio.create_task(bench.jobs.run(concurrency=1, stopping=stopping))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while await bench.value(LISTENING) == 0:
             await asyncio.sleep(0.02)
-        await bench.defer("heard")
-        await heard.wait()
+        # What comes while the engine looks, and too late for that look, it overhears (3.10): LOOK_SECONDS is for that.
+        while not heard.is_set():
+            await bench.defer("heard")
+            await asyncio.sleep(0.3)
     stopping.set()
     await worker

@@ -268,7 +268,8 @@ class Jobs:
             name=lane,
             concurrency=concurrency,
             install_signal_handlers=False,
-            # Nothing wakes the engine when a lock becomes free, only when a job is added: so it looks this often.
+            # Nothing wakes the engine when a lock becomes free, only when a job is added, and of that it forgets what
+            # comes while it looks (3.10 clears its event after the look): so it looks this often.
             fetch_job_polling_interval=self._looks.get(lane, LOOK_SECONDS),
             update_heartbeat_interval=self._pace.heartbeat,
             stalled_worker_timeout=self._pace.dead_after,
