@@ -23,9 +23,25 @@ async def credit(session: AsyncSession, code: GiftCode, customer_id: int) -> Non
 
 
 async def compensate(session: AsyncSession, code: GiftCode, customer_id: int) -> None:
-    """A code became void with the money that had bought it, and the money is there again: the buyer has its worth."""
-    legs = [("sales", code.worth), (f"customer:{customer_id}", ledger.negative(code.worth))]
-    await ledger.post(session, "gift_compensated", f"gift:{code.ref}", legs)
+    """A code became void with the money that had bought it, and the money is there again: the buyer has its worth.
+
+    Once for each time that the money comes, however many parts it comes in.
+    """
+    if not await _compensated(session, code, customer_id):
+        legs = [("sales", code.worth), (f"customer:{customer_id}", ledger.negative(code.worth))]
+        await ledger.post_again(session, "gift_compensated", f"gift:{code.ref}", legs)
+
+
+async def take_again(session: AsyncSession, code: GiftCode, customer_id: int) -> None:
+    """That money has gone anew, and what the buyer had for the code goes with it; spent meanwhile, they owe it."""
+    if await _compensated(session, code, customer_id):
+        legs = [(f"customer:{customer_id}", code.worth), ("sales", ledger.negative(code.worth))]
+        await ledger.post_again(session, "gift_taken_again", f"gift:{code.ref}", legs)
+
+
+async def _compensated(session: AsyncSession, code: GiftCode, customer_id: int) -> bool:
+    """Whether the buyer has the worth of a void code now; the caller holds its row."""
+    return await ledger.booked(session, f"gift:{code.ref}", f"customer:{customer_id}", code.currency) < 0
 
 
 async def void(session: AsyncSession, code: GiftCode, now: datetime) -> None:

@@ -108,6 +108,8 @@ async def book(tools: Tools, session: AsyncSession, payment: Payment, one: Refun
         for code in case.gifts:
             if code.state == GiftState.NEW:
                 await gift_books.void(session, code, now)
+            elif code.state == GiftState.VOID:
+                await gift_books.take_again(session, code, case.customer.id)
     if one.origin == Origin.CHARGEBACK:
         await _renew_no_more(tools, session, case.subscription or await _meant(session, payment))
     elif access == money_back.ENDED or all_of_it:

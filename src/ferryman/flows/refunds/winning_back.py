@@ -146,7 +146,7 @@ async def _book(
     if held is not None and again != NOTHING:
         access = await _give(tools, session, held, why, one, again, now)
     if one.gone == 0:
-        await _worth_of_gifts(session, payment, one)
+        await _worth_of_gifts(session, payment)
     await session.flush()
     because, (to_customer, to_staff) = f"{one.ref}:{one.won_back}", why.keys
     about = money_back.said_of(access, held.ends_at if held is not None else None)
@@ -208,10 +208,14 @@ async def _give(
     return money_back.LONGER if held.ends_at != before else money_back.MORE
 
 
-async def _worth_of_gifts(session: AsyncSession, payment: Payment, one: Refund) -> None:
-    """Codes that became void with the money stay void, for they may have been thrown away: the balance gets them."""
+async def _worth_of_gifts(session: AsyncSession, payment: Payment) -> None:
+    """Codes that became void with the money stay void, for they may have been thrown away: the balance gets them.
+
+    Whichever part of the money went last made them void, and without any other it would not have been the last.
+    """
+    went = {one.finished_at for one in await refund.of_payment(session, payment.id) if one.state == State.SUCCEEDED}
     for code in await gift.bought_with(session, payment.id):
-        if code.state == GiftState.VOID and code.ended_at == one.finished_at:
+        if code.state == GiftState.VOID and code.ended_at in went:
             await gift_books.compensate(session, code, payment.order.customer_id)
 
 
