@@ -7,7 +7,7 @@ import typer
 
 from ferryman.billing.gift import GiftCode
 from ferryman.faces.cli.describing import AsJson
-from ferryman.faces.cli.running import go, show_json, with_tools
+from ferryman.faces.cli.running import OPERATOR, go, show_json, with_tools
 from ferryman.faces.cli.tables import table
 from ferryman.flows.keys.handling import Cause
 from ferryman.flows.payments import gifting, marking
@@ -17,7 +17,6 @@ from ferryman.kit.money import Money
 
 group = typer.Typer(name="gift", help="🎁 Gift codes: a plan, or money on the balance.", no_args_is_help=True)
 
-ACTOR = "operator:cli"
 ICONS = {"new": "🎁", "redeemed": "✅", "void": "🚫"}
 
 Why = Annotated[str, typer.Option("--why", help="The reason; it stays with it.", show_default=False)]
@@ -46,7 +45,7 @@ def make(
     async def work(tools: Tools) -> None:
         face = await _face(tools, plan, days, amount, currency)
         ends = until.replace(tzinfo=UTC) if until is not None else None
-        made = await gifting.make(tools, face, Cause(ACTOR, why), count=count, expires_at=ends)
+        made = await gifting.make(tools, face, Cause(OPERATOR, why), count=count, expires_at=ends)
         if as_json:
             show_json([{"ref": one.ref, "code": one.code, "worth": str(one.worth)} for one in made])
             return
@@ -84,7 +83,7 @@ def void(ref: Annotated[str, typer.Argument(help="The code's ref, as the list ha
     """🚫 Make a code worthless that nobody has redeemed."""
 
     async def work(tools: Tools) -> None:
-        one = await gifting.void(tools, ref, Cause(ACTOR, why))
+        one = await gifting.void(tools, ref, Cause(OPERATOR, why))
         typer.echo(f"✅ {one.ref} is worth nothing any more.")
 
     go(with_tools(work), quiet=True)
@@ -96,7 +95,7 @@ def mark_paid(
     """🖐  The money came outside of this program: grant what the order is for. Your word goes into the books."""
 
     async def work(tools: Tools) -> None:
-        await marking.mark_paid(tools, order, Cause(ACTOR, why))
+        await marking.mark_paid(tools, order, Cause(OPERATOR, why))
         typer.echo(f"✅ {order} is paid; its keys follow.")
 
     go(with_tools(work), quiet=True)

@@ -11,7 +11,7 @@ import typer
 
 from ferryman.catalog.plan import GIGABYTE
 from ferryman.faces.cli.describing import AsJson
-from ferryman.faces.cli.running import go, show_json, with_tools
+from ferryman.faces.cli.running import OPERATOR, go, show_json, with_tools
 from ferryman.faces.cli.tables import table
 from ferryman.flows.keys import following, keybook, lifecycle, replacing
 from ferryman.flows.keys.handling import Cause
@@ -23,7 +23,6 @@ group = typer.Typer(
     name="key", help="🔑 One subscription's keys: look, extend, freeze, replace, move.", no_args_is_help=True
 )
 
-ACTOR = "operator:cli"
 ICONS = {"ready": "✅", "owed": "⏳", "going": "🧹", "gone later": "💥"}
 
 Which = Annotated[str, typer.Argument(help="A subscription's ref, or its customer's Telegram id.")]
@@ -157,7 +156,7 @@ def _change(which: str, verb: Callable[[Tools, str, Cause], Awaitable[object]], 
 
     async def work(tools: Tools) -> None:
         ref = (await keybook.card(tools, which)).subscription.ref
-        await verb(tools, ref, Cause(ACTOR, why, tap=secrets.token_hex(8)))
+        await verb(tools, ref, Cause(OPERATOR, why, tap=secrets.token_hex(8)))
         _print(await keybook.card(tools, ref), tools)
 
     go(with_tools(work), quiet=True)

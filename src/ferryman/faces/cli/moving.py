@@ -7,14 +7,13 @@ import typer
 
 import ferryman.faces.cli.asking as asking
 import ferryman.faces.cli.describing as describing
-from ferryman.faces.cli.running import go, show_json, with_tools
+from ferryman.faces.cli.running import OPERATOR, go, show_json, with_tools
 from ferryman.fleet.access import Moves
 from ferryman.flows.fleet import draining
 from ferryman.flows.fleet.draining import Progress
 from ferryman.flows.keys import auditing
 from ferryman.flows.tools import Tools
 
-ACTOR = "operator:cli"
 LOOK_EVERY = 2.0
 # Lines that a plan shows of each kind of move.
 SHOWN = 20
@@ -33,7 +32,7 @@ def drain(
     """🚚 Have everybody on a node served by others, without a change of anybody's link. Can be taken back: undrain."""
 
     async def work(tools: Tools) -> None:
-        found = await draining.drain(tools, name, ACTOR)
+        found = await draining.drain(tools, name, OPERATOR)
         if as_json:
             show_json(vars(found) | {"done": found.done})
             return
@@ -68,7 +67,7 @@ def undrain(name: describing.Name) -> None:
     """↩️  Let a node that is being drained take customers again."""
 
     async def work(tools: Tools) -> None:
-        await draining.undrain(tools, name, ACTOR)
+        await draining.undrain(tools, name, OPERATOR)
         typer.echo(f"✅ {name} takes customers again; those who left come back as their plans say.")
 
     go(with_tools(work), quiet=True)
@@ -87,7 +86,7 @@ def retire(
             typer.echo(f"⚠️  {_line(found)}")
         if not yes and asking.at_a_terminal():
             typer.confirm(f"Retire {name} for good?", abort=True)
-        await draining.retire(tools, name, ACTOR, force=force)
+        await draining.retire(tools, name, OPERATOR, force=force)
         typer.echo(f"🏁 {name} is retired.")
 
     go(with_tools(work), quiet=True)

@@ -7,12 +7,10 @@ from typing import Annotated
 import typer
 
 from ferryman.faces.cli.describing import AsJson
-from ferryman.faces.cli.running import go, show_json, with_tools
+from ferryman.faces.cli.running import OPERATOR, go, show_json, with_tools
 from ferryman.faces.cli.tables import ago, harmless, table
 from ferryman.flows.payments import eventbook, mending, reviewing
 from ferryman.flows.tools import Tools
-
-BY = "operator:cli"
 
 payment_group = typer.Typer(name="payment", help="💳 Payments that a person must decide about.", no_args_is_help=True)
 event_group = typer.Typer(name="events", help="📥 The inbox: every webhook, its verdict, replay.", no_args_is_help=True)
@@ -62,7 +60,7 @@ def repair(ref: Ref) -> None:
     """🔧 Do at once what the sweeps would do by themselves: ask the bank, grant, put the keys. Safe, however often."""
 
     async def work(tools: Tools) -> None:
-        for line in await mending.repair(tools, ref, BY):
+        for line in await mending.repair(tools, ref, OPERATOR):
             typer.echo(f"🔧 {line}")
 
     go(with_tools(work), quiet=True)
@@ -95,7 +93,7 @@ def accept(ref: Ref, why: Why) -> None:
     """✅ Let it count as paid in full: the customer gets what they ordered."""
 
     async def work(tools: Tools) -> None:
-        settled = await reviewing.accept(tools, ref, why, BY)
+        settled = await reviewing.accept(tools, ref, why, OPERATOR)
         typer.echo(f"✅ {ref}: {settled.outcome}")
 
     go(with_tools(work), quiet=True)
@@ -106,7 +104,7 @@ def credit(ref: Ref, why: Why) -> None:
     """💼 Put what came on the customer's balance; the order stays unpaid."""
 
     async def work(tools: Tools) -> None:
-        settled = await reviewing.credit(tools, ref, why, BY)
+        settled = await reviewing.credit(tools, ref, why, OPERATOR)
         typer.echo(f"💼 {ref}: {settled.outcome}")
 
     go(with_tools(work), quiet=True)
@@ -168,7 +166,7 @@ def replay(event_id: EventId) -> None:
     """🔁 Work through an event again. Always safe: what is settled stays settled."""
 
     async def work(tools: Tools) -> None:
-        typer.echo(f"🔁 {event_id}: {await eventbook.replay(tools, event_id, BY)}")
+        typer.echo(f"🔁 {event_id}: {await eventbook.replay(tools, event_id, OPERATOR)}")
 
     go(with_tools(work), quiet=True)
 

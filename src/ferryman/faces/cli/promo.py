@@ -7,7 +7,7 @@ import typer
 
 from ferryman.catalog.discount import Discount
 from ferryman.faces.cli.describing import AsJson
-from ferryman.faces.cli.running import go, show_json, with_tools
+from ferryman.faces.cli.running import OPERATOR, go, show_json, with_tools
 from ferryman.faces.cli.tables import table
 from ferryman.flows.orders import discounting
 from ferryman.flows.orders.discounting import Limits, Listed, Terms
@@ -19,7 +19,6 @@ group = typer.Typer(
     no_args_is_help=True,
 )
 
-ACTOR = "operator:cli"
 ICONS = {"promo": "🎟", "personal": "👤", "volume": "📈"}
 FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M"]
 
@@ -44,7 +43,7 @@ def add(
 
     async def work(tools: Tools) -> None:
         limits = Limits(most, each, newcomers)
-        made = await discounting.promo(tools, code, _terms(off, plan, begins, ends), limits, ACTOR)
+        made = await discounting.promo(tools, code, _terms(off, plan, begins, ends), limits, OPERATOR)
         typer.echo(f"✅ {made.code}: {_off(made)}{_narrowed(made)}")
 
     go(with_tools(work), quiet=True)
@@ -61,7 +60,7 @@ def personal(
     """👤 One customer's own discount, in place of the one they had."""
 
     async def work(tools: Tools) -> None:
-        made = await discounting.personal(tools, telegram_id, _terms(off, plan, begins, ends), ACTOR)
+        made = await discounting.personal(tools, telegram_id, _terms(off, plan, begins, ends), OPERATOR)
         typer.echo(f"✅ {telegram_id}: {_off(made)}{_narrowed(made)}")
 
     go(with_tools(work), quiet=True)
@@ -78,7 +77,7 @@ def volume(
     """📈 A discount for everybody who has bought so often."""
 
     async def work(tools: Tools) -> None:
-        made = await discounting.volume(tools, orders, _terms(off, plan, begins, ends), ACTOR)
+        made = await discounting.volume(tools, orders, _terms(off, plan, begins, ends), OPERATOR)
         typer.echo(f"✅ after {orders} paid orders: {_off(made)}{_narrowed(made)}")
 
     go(with_tools(work), quiet=True)
@@ -89,7 +88,7 @@ def off(which: Annotated[str, typer.Argument(help="Its code, or its number in th
     """➖ Switch one off. What was ordered with it keeps its price."""
 
     async def work(tools: Tools) -> None:
-        gone = await discounting.off(tools, which, ACTOR)
+        gone = await discounting.off(tools, which, OPERATOR)
         typer.echo(f"✅ {gone.code or gone.id} is off.")
 
     go(with_tools(work), quiet=True)

@@ -11,7 +11,7 @@ import typer
 from ferryman.billing.refund import Refund, Through
 from ferryman.catalog.plan import GIGABYTE
 from ferryman.faces.cli.describing import AsJson
-from ferryman.faces.cli.running import go, show_json, with_tools
+from ferryman.faces.cli.running import OPERATOR, go, show_json, with_tools
 from ferryman.faces.cli.tables import table
 from ferryman.flows.keys.handling import Cause
 from ferryman.flows.refunds import refunding
@@ -20,7 +20,6 @@ from ferryman.flows.tools import Tools
 
 group = typer.Typer(name="refund", help="💸 Giving money back, and what goes with it.", no_args_is_help=True)
 
-ACTOR = "operator:cli"
 DAY = 86_400
 ICONS = {"requested": "⏳", "sent": "📤", "succeeded": "✅", "failed": "❌"}
 WAYS = {
@@ -70,7 +69,7 @@ def make(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """💸 Give money back: shown first, then done. A worker carries on what the provider has not decided yet."""
-    through, cause = _through(to_balance, by_hand), Cause(ACTOR, why, tap=secrets.token_hex(8))
+    through, cause = _through(to_balance, by_hand), Cause(OPERATOR, why, tap=secrets.token_hex(8))
 
     async def work(tools: Tools) -> None:
         said = await refunding.preview(tools, payment, amount, through, keep_access=keep_access)

@@ -19,6 +19,8 @@ from ferryman.messaging.sender import Sender
 
 TOGETHER = "ferryman.faces.together"
 STARTED = time.perf_counter()
+# Who did it, in histories and books: whoever can run commands here is an operator.
+OPERATOR = "operator:cli"
 
 Work = Callable[[Settings], Awaitable[None]]
 
