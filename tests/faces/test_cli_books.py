@@ -77,6 +77,23 @@ async def test_the_books_from_a_shell(shell: Shell, shop: Town, tmp_path: Path) 
     assert (nobody.code, "no customer" in nobody.err) == (1, True)
 
 
+@pytest.mark.parametrize("number", [0, 2**63])
+@pytest.mark.parametrize(
+    "words",
+    [("ledger", "statement"), ("events", "show"), ("events", "replay"), ("promo", "personal"), ("staff", "remove")],
+)
+async def test_a_number_that_nobody_can_have_is_named(shell: Shell, words: tuple[str, ...], number: int) -> None:
+    discount = ["5%"] if words[0] == "promo" else []
+    said = await shell.ferryman(*words, str(number), *discount)
+    assert (said.code, "Invalid value" in said.err) == (2, True)
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "1999-12-31", "2199-01-01", "9999-12-31"])
+async def test_a_day_before_the_shop_or_to_come_has_no_report(shell: Shell, shop: Town, day: str) -> None:
+    said = await shell.ferryman("ledger", "report", "yookassa", day)
+    assert (said.code, f"{day} is not a day of the shop" in said.err) == (1, True)
+
+
 async def test_a_report_that_differs_exits_with_one(shell: Shell, shop: Town) -> None:
     one = await bought(shop)
     await shop.rows("UPDATE payments SET fee = 1 RETURNING id")

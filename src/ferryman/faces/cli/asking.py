@@ -6,9 +6,14 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import Annotated
 
 import typer
 from pydantic import SecretStr
+
+# What the database can hold; a longer number is nobody's, and would end in a traceback.
+LARGEST = 2**63 - 1
+TelegramId = Annotated[int, typer.Argument(min=1, max=LARGEST, help="The customer's Telegram id.")]
 
 # Seconds after which whoever waits is told what for.
 PATIENCE = 2.0

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ferryman.faces.cli.asking import TelegramId
 from ferryman.faces.cli.describing import AsJson
 from ferryman.faces.cli.running import go, show_json, with_tools
 from ferryman.faces.cli.tables import table
@@ -42,9 +43,7 @@ def balance(as_json: AsJson = False) -> None:
 
 
 @group.command()
-def statement(
-    customer: Annotated[int, typer.Argument(help="The customer's Telegram id.")], as_json: AsJson = False
-) -> None:
+def statement(customer: TelegramId, as_json: AsJson = False) -> None:
     """🧾 Everything that one customer paid, got back, was credited with, or spent."""
 
     async def work(tools: Tools) -> None:

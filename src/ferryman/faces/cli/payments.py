@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ferryman.faces.cli.asking import LARGEST
 from ferryman.faces.cli.describing import AsJson
 from ferryman.faces.cli.running import OPERATOR, go, show_json, with_tools
 from ferryman.faces.cli.tables import ago, harmless, table
@@ -17,7 +18,7 @@ event_group = typer.Typer(name="events", help="📥 The inbox: every webhook, it
 
 Ref = Annotated[str, typer.Argument(help="The payment's ref, as the log and `ferryman stuck` show it.")]
 Why = Annotated[str, typer.Option("--why", help="The reason; it stays in the books.")]
-EventId = Annotated[int, typer.Argument(help="The event's number: `ferryman events list`.")]
+EventId = Annotated[int, typer.Argument(min=1, max=LARGEST, help="The event's number: `ferryman events list`.")]
 
 
 def add_to(app: typer.Typer) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from ferryman.catalog.discount import Discount
+from ferryman.faces.cli.asking import TelegramId
 from ferryman.faces.cli.describing import AsJson
 from ferryman.faces.cli.running import OPERATOR, go, show_json, with_tools
 from ferryman.faces.cli.tables import table
@@ -51,7 +52,7 @@ def add(
 
 @group.command()
 def personal(
-    telegram_id: Annotated[int, typer.Argument(help="The customer's Telegram id.")],
+    telegram_id: TelegramId,
     off: Off,
     plan: Plans = None,
     begins: From = None,

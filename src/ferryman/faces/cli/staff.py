@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from ferryman.faces.cli.asking import LARGEST
 from ferryman.faces.cli.describing import AsJson
 from ferryman.faces.cli.running import go, show_json, with_tools
 from ferryman.faces.cli.tables import table
@@ -12,7 +13,7 @@ from ferryman.flows.tools import Tools
 
 group = typer.Typer(name="staff", help="👷 Staff: who runs the shop and hears of trouble.", no_args_is_help=True)
 
-Person = Annotated[int, typer.Argument(help="Their Telegram id, a number.")]
+Person = Annotated[int, typer.Argument(min=1, max=LARGEST, help="Their Telegram id, a number.")]
 
 
 @group.command()

@@ -15,11 +15,13 @@ from ferryman.billing.statement import Line
 from ferryman.flows.orders.opening import connected
 from ferryman.flows.tools import Tools
 from ferryman.kit.csv_text import written
-from ferryman.kit.errors import NotFound
+from ferryman.kit.errors import NotFound, Refused
 from ferryman.kit.money import Money
 from ferryman.kit.remote import counting_unread
 from ferryman.people.customer import Customer
 
+# No shop has older books, and a list cannot be asked for about what lies before all calendars.
+FIRST_DAY = date(2000, 1, 1)
 # Payments that are missing on a provider's list are asked about one by one, at most so many of a day.
 ASKED_AT_MOST = 200
 HEAD = (
@@ -81,8 +83,11 @@ async def balance_sheet(tools: Tools) -> tuple[dict[tuple[str, str], int], dict[
 async def settlement(tools: Tools, name: str, day: date) -> Report:
     """Hold a day's payments against the provider's own list. A payment belongs to the day that it succeeded here.
 
-    Raises Misconfigured for a provider that is not set up, Retry, Refused when it cannot be asked.
+    Raises Misconfigured for a provider that is not set up, Retry, Refused when it cannot be asked, or for a day that
+    has not begun: "no differences" would say of it what nobody knows.
     """
+    if not FIRST_DAY <= day <= tools.clock.now().astimezone(UTC).date():
+        raise Refused(f"{day} is not a day of the shop: name one from {FIRST_DAY} to today, in UTC.")
     since = datetime.combine(day, time.min, UTC)
     until = since + timedelta(days=1)
     report = Report(name, day)
