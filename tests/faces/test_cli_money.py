@@ -69,10 +69,14 @@ async def test_a_provider_is_listed_edited_and_its_way_named(shop: Town, shell: 
     said = await ill(shell, "provider", "edit", "yookassa", "--set", "secret_key=env:NO_SUCH_VARIABLE")
     assert "NO_SUCH_VARIABLE, which is not set" in said
     assert "FIELD=VALUE" in await ill(shell, "provider", "edit", "yookassa", "--set", "secret")
+    said = await ill(shell, "provider", "edit", "coingate", "--set", "token=x", "--on")
+    assert "it has: api_token, previous_token, api_base, receive_currency." in said
+    assert "webhooks" not in await well(shell, "provider", "edit", "balance", "--on"), "nobody sends it any"
     await well(shell, "provider", "way", "yookassa", "sbp", "--off")
     assert "⏸  ⚡" in await well(shell, "provider", "list") or "⏸" in await well(shell, "provider", "list")
     assert "both languages" in await ill(shell, "provider", "way", "yookassa", "sbp", "--ru", "СБП")
     assert "not paid within" in await ill(shell, "provider", "test", "yookassa", "--wait", "5")
+    assert "refund make" in await ill(shell, "provider", "test", "stars"), "who opened its link would be turned away"
     assert "write the sum" in await ill(shell, "provider", "test", "yookassa", "--amount", "ten")
 
 

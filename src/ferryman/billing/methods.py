@@ -77,7 +77,8 @@ def checked_config(kind: type[Offered], values: dict[str, Any]) -> Any:
             for problem in error.errors(include_input=False, include_context=False)
         )
         raise Misconfigured(
-            f"The settings of {kind.name} are wrong ({wrong}).", "Correct them and apply again."
+            f"The settings of {kind.name} are wrong ({wrong}).",
+            f"Correct them; it has: {', '.join(kind.Config.model_fields) or 'none'}.",
         ) from error
     # A service may repeat in its answer what it was sent, and its answer is quoted in the log.
     log.redactor.also_hide(value.get_secret_value() for _, value in config if isinstance(value, SecretStr))

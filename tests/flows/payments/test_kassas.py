@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from ferryman.billing import ledger
 from ferryman.billing.provider import RawWebhook
-from ferryman.flows.payments import banking, buying, settling, ways
+from ferryman.flows.payments import banking, buying, settling, trying, ways
 from ferryman.flows.payments.buying import Checkout, ContactNeeded
 from ferryman.flows.shop import setup
 from ferryman_sandbox.emulator import serve
@@ -122,10 +122,10 @@ async def linked(shop: Town, name: str) -> AsyncIterator[LinkEmulator]:
         emulator.store.close()
 
 
-async def visit(checkout: Checkout) -> None:
-    """The payer opens the link."""
-    assert checkout.pay_url is not None
-    async with aiohttp.ClientSession() as browser, browser.get(checkout.pay_url) as page:
+async def visit(link: str | None) -> None:
+    """The payer opens it."""
+    assert link is not None
+    async with aiohttp.ClientSession() as browser, browser.get(link) as page:
         assert page.status == 200
 
 
@@ -133,7 +133,7 @@ async def visit(checkout: Checkout) -> None:
 async def test_a_link_is_opened_paid_told_twice_and_granted_once(shop: Town, name: str, heard: str) -> None:
     async with linked(shop, name) as emulator:
         checkout = await pressed(shop, name, await shop.customer(), "tap")
-        await visit(checkout)
+        await visit(checkout.pay_url)
         (bill,) = emulator.desk.bills()
         raw = RawWebhook(emulator.notification(bill).encode())
         assert re.fullmatch(heard, (await settling.webhook_came(shop.tools, name, raw))[1])
@@ -154,10 +154,25 @@ async def test_a_link_that_was_paid_and_never_told_is_found_by_asking(shop: Town
         checkout = await pressed(shop, name, await shop.customer(), "tap")
         await shop.later(minutes=1)
         assert await granted(shop) == 0, "nobody has opened the link yet"
-        await visit(checkout)
+        await visit(checkout.pay_url)
         emulator.desk.pay(emulator.desk.bills()[0].id)
         await shop.later(minutes=10)
         assert await granted(shop) == 1
+
+
+@pytest.mark.parametrize("name", ["robokassa", "freekassa"])
+async def test_a_trial_is_paid_by_its_link_and_takes_no_number_of_ours(shop: Town, name: str) -> None:
+    async with linked(shop, name) as emulator:
+        icons = []
+        async for step in trying.trial(shop.tools, name, "", None, 20.0):
+            icons.append(step.icon)
+            if step.link:
+                await visit(step.link)
+                emulator.desk.pay(emulator.desk.bills()[0].id)
+        assert icons == ["✅", "🔗", "💰", "⚠️", "ℹ️"]
+        tried = emulator.desk.bills()[0].id
+        await visit((await pressed(shop, name, await shop.customer(), "tap")).pay_url)
+        assert len({bill.id for bill in emulator.desk.bills()} | {tried}) == 2
 
 
 async def test_the_same_press_shows_the_same_link(shop: Town) -> None:
@@ -172,14 +187,14 @@ async def test_a_link_keeps_its_number_when_the_numbers_are_raised_before_it_is_
     async with linked(shop, "robokassa") as emulator:
         anna = await shop.customer()
         checkout = await pressed(shop, "robokassa", anna, "tap")
-        await visit(checkout)
+        await visit(checkout.pay_url)
         (bill,) = emulator.desk.bills()
         await ways.edit(shop.tools, "robokassa", ways.Edit(config={"first_number": 1000}))
         emulator.desk.pay(bill.id)
         assert await buying.check(shop.tools, anna.id, checkout.order_ref) == "paid"
         await shop.work()
         assert await granted(shop) == 1
-        await visit(await pressed(shop, "robokassa", anna, "another"))
+        await visit((await pressed(shop, "robokassa", anna, "another")).pay_url)
         later = [one.id for one in emulator.desk.bills() if one.id != bill.id]
         assert all(int(number) > 1000 for number in later), "and new links count from there"
 
@@ -189,13 +204,13 @@ async def test_declined_at_first_and_then_paid_by_the_same_link_is_granted_at_on
     async with linked(shop, "freekassa") as emulator:
         anna = await shop.customer()
         checkout = await pressed(shop, "freekassa", anna, "tap")
-        await visit(checkout)
+        await visit(checkout.pay_url)
         (first,) = emulator.desk.bills()
         emulator.desk.decline(first.id)
         await shop.later(minutes=1)
         assert await shop.rows("SELECT external_id, state FROM payments") == [(first.id, "cancelled")]
         assert await buying.check(shop.tools, anna.id, checkout.order_ref) == "open"
-        await visit(checkout)
+        await visit(checkout.pay_url)
         (second,) = [bill for bill in emulator.desk.bills() if bill.id != first.id]
         emulator.desk.pay(second.id)
         if heard:
@@ -212,7 +227,7 @@ async def test_declined_at_first_and_then_paid_by_the_same_link_is_granted_at_on
 async def visited_again(emulator: LinkEmulator, checkout: Checkout) -> str:
     """The payer opens the link once more; the number of that visit."""
     before = {bill.id for bill in emulator.desk.bills()}
-    await visit(checkout)
+    await visit(checkout.pay_url)
     return next(bill.id for bill in emulator.desk.bills() if bill.id not in before)
 
 

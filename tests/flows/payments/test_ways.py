@@ -127,3 +127,10 @@ async def test_two_trials_at_once_do_not_meet(shop: Town) -> None:
     ends = await asyncio.gather(*both, return_exceptions=True)
     assert [type(end) for end in ends] == [Refused, Refused]
     assert shop.bank.store.count("payment") == 2
+
+
+async def test_a_trial_of_a_shop_that_sends_receipts_needs_an_address(shop: Town) -> None:
+    await ways.edit(shop.tools, "yookassa", ways.Edit({"receipt": {"vat_code": 1}}))
+    with pytest.raises(Refused, match="--contact"):
+        await trial(shop)
+    assert (await trial(shop, contact="olga@example.org"))[-1].icon == "↩️"

@@ -54,7 +54,9 @@ def edit(
         config = resolved(dict(_pair(one) for one in settings or []), os.environ)
         found = await ways.edit(tools, name, ways.Edit(config, on, position))
         typer.echo(f"✅ {name}: {found}")
-        typer.echo(f"   📨 its webhooks go to {tools.hook_url(name)}")
+        hook_url = ways.hook_url(tools, name)
+        if hook_url:
+            typer.echo(f"   📨 its webhooks go to {hook_url}")
 
     go(with_tools(work), quiet=True)
 
@@ -89,13 +91,14 @@ def try_(
     name: Name,
     way: Annotated[str, typer.Option("--way", help="Which of its ways; the first when not given.")] = "",
     amount: Annotated[str, typer.Option(help='How much, such as "10.00 RUB"; the smallest sum when not given.')] = "",
+    contact: Annotated[str, typer.Option(help="Where a receipt goes: an e-mail address, or +79001234567.")] = "",
     wait: Annotated[float, typer.Option(min=5, max=3600, help="Seconds to wait for the payment.")] = 600.0,
 ) -> None:
     """🧪 Make one real payment of a small sum, see its webhook come, and give the money back."""
 
     async def work(tools: Tools) -> None:
         sum_ = _money(amount) if amount else None
-        async for step in trying.trial(tools, name, way, sum_, wait):
+        async for step in trying.trial(tools, name, way, sum_, wait, contact):
             typer.echo(f"{step.icon} {step.text}{' ' + step.link if step.link else ''}")
 
     go(with_tools(work), quiet=True)

@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from ferryman.billing.order import WebhookEvent
 from ferryman.billing.provider import (
@@ -16,6 +16,7 @@ from ferryman.billing.provider import (
     Refunding,
     RefundRequest,
     RefundState,
+    Told,
 )
 from ferryman.flows.orders import opening
 from ferryman.flows.payments import settling
@@ -38,25 +39,41 @@ class Step:
     link: str = ""
 
 
-async def trial(tools: Tools, name: str, way: str, amount: Money | None, patience: float) -> AsyncIterator[Step]:
+async def trial(
+    tools: Tools, name: str, way: str, amount: Money | None, patience: float, contact: str = ""
+) -> AsyncIterator[Step]:
     """Open a payment, wait so many seconds for it to be paid, look for its webhook, and give it back.
 
-    The sum is the smallest that the way takes unless another is given. Raises what the provider's verbs raise, Refused
-    when it was not paid in time.
+    The sum is the smallest that the way takes unless another is given; `contact` is an e-mail address or a phone number
+    for the receipt, where one is sent. Raises what the provider's verbs raise, Refused when it was not paid in time.
     """
     async with tools.db.unit() as session:
         found = await opening.connected(tools, session, name)
     if isinstance(found, InHouse):
         raise Refused(f"{name} takes the money out of our own books: there is nothing to try.")
+    if isinstance(found, Told):
+        # The bot says no to whoever would pay for what is no order.
+        raise Refused(
+            f"{name} can only be tried in the bot: buy something there for the smallest price, and give it back with "
+            "`ferryman refund make PAYMENT all --why …`."
+        )
     provider: PaymentProvider = found  # type: ignore[assignment]
     yield Step("✅", await provider.check())
-    request = _request(tools, provider, way, amount)
+    if provider.needs_contact and not contact:
+        raise Refused(f"{name} sends a receipt: give an e-mail address or a phone number with --contact.")
+    request = replace(_request(tools, provider, way, amount), contact=contact, number=await _spare_number(tools))
     opened = await provider.open(request)
     yield Step("🔗", f"pay {request.amount} here:", opened.pay_url)
     fact = await _paid(provider, request, opened.external_id, patience)
     yield Step("💰", f"{fact.amount} came in" + (f", the fee was {fact.fee}" if fact.fee is not None else ""))
     yield await _webhook(tools, request.ref)
     yield await _give_back(provider, request, fact)
+
+
+async def _spare_number(tools: Tools) -> int:
+    """A payment's number that none of ours will have: some providers know a payment by nothing else."""
+    async with tools.db.unit() as session:
+        return int(await session.scalar(select(func.nextval(func.pg_get_serial_sequence("payments", "id")))) or 0)
 
 
 def _request(tools: Tools, provider: PaymentProvider, way: str, amount: Money | None) -> PaymentRequest:
@@ -115,6 +132,7 @@ async def _give_back(provider: PaymentProvider, request: PaymentRequest, fact: F
         idempotency_key=f"back-{request.ref}",
         payer=request.payer,
         description=request.description,
+        contact=request.contact,
     )
     said = await provider.refund(asked)
     if said.state is RefundState.FAILED:

@@ -51,10 +51,13 @@ async def listed(tools: Tools) -> list[Listed]:
             ways.append((way.code, icon, str(title["en"]), chosen is None or chosen.enabled))
         on = method is not None and method.enabled
         place = method.position if method is not None else 0
-        silent = issubclass(kind, InHouse) or issubclass(kind, Told)
-        hook_url = "" if silent else tools.hook_url(name)
-        found.append(Listed(name, kind.icon, kind.title, method is not None, on, place, ways, hook_url))
+        found.append(Listed(name, kind.icon, kind.title, method is not None, on, place, ways, hook_url(tools, name)))
     return sorted(found, key=lambda one: (not one.enabled, one.position, one.name))
+
+
+def hook_url(tools: Tools, name: str) -> str:
+    """Where the webhooks of an installed provider are to go, "" for one that sends none."""
+    return "" if issubclass(tools.providers[name], (InHouse, Told)) else tools.hook_url(name)
 
 
 @dataclass(frozen=True)
