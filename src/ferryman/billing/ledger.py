@@ -3,7 +3,7 @@
 Accounts: `provider:<name>` (money that a provider holds for us, debit), `sales` (what was bought, credit), `refunds`
 (given back, debit), `fees:<provider>` (what it kept, debit), `customer:<id>` (what we owe a customer, credit),
 `unmatched:<payment ref>` (came in, matches no order, credit), `shortfall` (sold for less than its price, debit),
-`gifts` (codes that nobody has redeemed yet, credit).
+`gifts` (codes that nobody has redeemed yet, credit), `giveaways` (what those cost that nobody paid for, debit).
 """
 
 from collections.abc import Mapping, Sequence
