@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from ferryman.billing.provider import Claim, Fact, PaymentRequest, RawWebhook
-from ferryman.billing.providers.stars import NoSettings, Stars
+from ferryman.billing.provider import Claim, Fact, NoSettings, PaymentRequest, RawWebhook
+from ferryman.billing.providers.stars import Stars
 from ferryman.billing.telegram import TelegramAccess
 from ferryman.kit.http import Http
 from ferryman_sandbox.store import Store

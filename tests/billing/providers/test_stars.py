@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from ferryman.billing.provider import Fact, PaymentState, ProviderTools, RawWebhook
-from ferryman.billing.providers.stars import NoSettings, Stars, transactions
+from ferryman.billing.provider import Fact, NoSettings, PaymentState, ProviderTools, RawWebhook
+from ferryman.billing.providers.stars import Stars, transactions
 from ferryman.billing.telegram import TelegramAccess, payload, read_payload
 from ferryman.kit.clock import SystemClock
 from ferryman.kit.errors import Busy, Misconfigured, NotFound, Refused, Unreachable

@@ -11,11 +11,12 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from ferryman.billing.provider import (
     Claim,
     Fact,
+    NoSettings,
     Opened,
     PaymentRequest,
     PaymentState,
@@ -46,12 +47,6 @@ A_MONTH_APART, TO_LOOK_BACK = timedelta(days=27), timedelta(days=40)
 ALREADY_REFUNDED = "CHARGE_ALREADY_REFUNDED"
 
 Json = dict[str, Any]
-
-
-class NoSettings(BaseModel):
-    """There are none: the bot's token is all that it takes."""
-
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
 class Stars:
