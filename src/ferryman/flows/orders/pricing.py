@@ -13,7 +13,7 @@ from datetime import datetime
 from sqlalchemy import and_, distinct, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ferryman.billing.order import Order, OrderState, Payment
+from ferryman.billing.order import Attempt, Order, OrderState, Payment
 from ferryman.billing.provider import Way
 from ferryman.catalog import pricing, using
 from ferryman.catalog.discount import Discount, EnteredCode, code_of
@@ -194,7 +194,7 @@ async def _paid(session: AsyncSession, customer_id: int) -> tuple[int, int]:
     mine = (
         select(func.count(distinct(Order.id)), kept)
         .join(Payment, Payment.order_id == Order.id)
-        .where(Order.customer_id == customer_id, Order.state == OrderState.PAID, Payment.state == "succeeded")
+        .where(Order.customer_id == customer_id, Order.state == OrderState.PAID, Payment.state == Attempt.SUCCEEDED)
         .where(worth.unpaid() < Payment.minor)
     )
     paid, not_given_back = (await session.execute(mine)).one()

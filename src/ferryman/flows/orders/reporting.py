@@ -52,7 +52,7 @@ def _notice(payment: Payment, order: Order, outcome: Outcome) -> notice.Notice |
             return notice.SecondPaymentCredited(order.ref, money.minor, money.currency)
         case Outcome.BARRED:
             return notice.PaymentOfBarredCredited(order.ref, money.minor, money.currency)
-        case Outcome.CANCELLED if order.state == "open" and order.kind != OrderKind.RENEWAL:
+        case Outcome.CANCELLED if order.state == OrderState.OPEN and order.kind != OrderKind.RENEWAL:
             return notice.PaymentCancelled(order.ref, payment.reason or "")
         case Outcome.REVIEW:
             return notice.PaymentInReview(order.ref)

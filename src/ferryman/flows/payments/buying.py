@@ -201,7 +201,7 @@ async def check(tools: Tools, customer_id: int, order_ref: str) -> str:
         if order is None:
             raise NotFound("There is no such order.")
         attempts = await checkout.attempts(session, order)
-    if order.state == "paid":
+    if order.state == OrderState.PAID:
         return "paid"
     answer = await settling.ask_now(tools, [one.id for one in attempts if _may_be_paid(order, one)][-MOST_ASKED:])
     return "cancelled" if answer != "paid" and order.state == OrderState.CANCELLED else answer
