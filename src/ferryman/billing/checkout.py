@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ferryman.billing.order import Attempt, Order, OrderKind, OrderState, Payment
 from ferryman.billing.provider import Opened
 from ferryman.kit.db import LOCK
+from ferryman.kit.errors import NotFound
 from ferryman.kit.money import Money
 from ferryman.kit.secrets import new_token
 
@@ -62,7 +63,7 @@ async def place(session: AsyncSession, wanted: Wanted, tap: str, now: datetime) 
         .on_conflict_do_nothing(index_elements=["tap"])
         .returning(Order.id)
     )
-    found = await session.scalar(select(Order).where(Order.tap == tap))
+    found = await pressed(session, tap)
     assert found is not None
     return found, made is not None
 
@@ -183,6 +184,14 @@ async def look_later(session: AsyncSession, payment_id: int, at: datetime | None
     """When a success is asked about once more; None = never."""
     done = (Payment.id == payment_id, Payment.state == Attempt.SUCCEEDED)
     await session.execute(update(Payment).where(*done).values(look_at=at))
+
+
+async def named(session: AsyncSession, ref: str) -> Payment:
+    """The payment of this ref. Raises NotFound, with a sentence for staff."""
+    found = await session.scalar(select(Payment).where(Payment.ref == ref))
+    if found is None:
+        raise NotFound(f"There is no payment {ref!r}; `ferryman stuck` and `ferryman payment list` name them.")
+    return found
 
 
 async def held(session: AsyncSession, payment_id: int) -> Payment:

@@ -45,7 +45,9 @@ class Settings(BaseSettings):
         None, description="What the webhook addresses are derived from, unguessable; unset = made of the secret key."
     )
     operator_token: SecretStr | None = Field(
-        None, min_length=16, description="Bearer token of `GET /api/overview` and `GET /metrics`; unset = they answer 404."
+        None,
+        min_length=16,
+        description="Bearer token of `GET /api/overview` and `GET /metrics`; unset = they answer 404.",
     )
     log_format: Literal["console", "json"] = Field("console", description="How log lines look.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ferryman.billing import ledger
+from ferryman.billing import checkout, ledger
 from ferryman.billing.order import Attempt, Payment
 from ferryman.fleet.key import Key
 from ferryman.fleet.node import Node
@@ -15,7 +15,7 @@ from ferryman.flows.payments import applying, settling
 from ferryman.flows.tools import Tools
 from ferryman.kit import log
 from ferryman.kit.db import LOCK
-from ferryman.kit.errors import NotFound, Refused
+from ferryman.kit.errors import Refused
 from ferryman.people.customer import Customer
 from ferryman.subscriptions.subscription import Grant, Subscription
 
@@ -78,9 +78,7 @@ async def repair(tools: Tools, ref: str, by: str) -> list[str]:
     Always safe, however often. Raises NotFound; Refused for a payment that a person must decide about.
     """
     async with tools.db.unit() as session:
-        payment = await session.scalar(select(Payment).where(Payment.ref == ref))
-    if payment is None:
-        raise NotFound(f"There is no payment {ref!r}.")
+        payment = await checkout.named(session, ref)
     if payment.state == Attempt.REVIEW:
         raise Refused(
             f"{ref} is in review ({payment.reason}). Decide: `ferryman payment accept {ref}` or `… credit {ref}`."

@@ -10,7 +10,7 @@ from ferryman.flows.payments import applying
 from ferryman.flows.tools import Tools
 from ferryman.kit import log
 from ferryman.kit.db import LOCK
-from ferryman.kit.errors import NotFound, Refused
+from ferryman.kit.errors import Refused
 from ferryman.people.customer import Customer
 
 _log = log.get("reviewing")
@@ -51,9 +51,7 @@ async def _decide(tools: Tools, ref: str, why: str, by: str, *, grant: bool) -> 
 
 
 async def _in_review(session: AsyncSession, ref: str) -> Payment:
-    found = await session.scalar(select(Payment).where(Payment.ref == ref))
-    if found is None:
-        raise NotFound(f"There is no payment {ref!r}.")
+    found = await checkout.named(session, ref)
     await session.get_one(Customer, found.order.customer_id, with_for_update=LOCK)
     payment = await checkout.held(session, found.id)
     if payment.state != Attempt.REVIEW:
