@@ -22,6 +22,8 @@ from ferryman.kit.secrets import new_token
 ASKING_LADDER = (10, 30, 60, 120, 300, 900, 3600)
 HOURLY_FOR = timedelta(days=7)
 UNPAID_LINKS_ASKED_FOR = timedelta(days=14)
+# Providers forget an idempotency key after 24 h: an older request would make a second payment, and is only looked for.
+REPEAT_WITHIN = timedelta(hours=23)
 # A success is asked about once more after this time.
 LOOK_AFTER = timedelta(days=1)
 

@@ -43,8 +43,6 @@ _log = log.get("buying")
 # The refs of payments that staff make to try a provider out: they are no customer's, and in nobody's books.
 TRIAL = "trial-"
 
-# YooKassa forgets an idempotency key after 24 h; an older create request would make a second payment.
-REPEAT_CREATE_WITHIN = timedelta(hours=23)
 # Collecting from our own books takes one transaction; an attempt that is older was cut off before it.
 CUT_OFF_AFTER = timedelta(minutes=1)
 
@@ -199,7 +197,7 @@ async def _said_of(tools: Tools, provider: PaymentProvider, payment: Payment) ->
 
 async def _find_the_way(tools: Tools, payment: Payment, fact: Fact) -> None:
     """A webhook may name the payment before our create call was answered; where to pay, only that answer says."""
-    lately = tools.clock.now() - payment.created_at < REPEAT_CREATE_WITHIN
+    lately = tools.clock.now() - payment.created_at < checkout.REPEAT_WITHIN
     lately = lately and payment.order.state != OrderState.CANCELLED
     if fact.state is PaymentState.PENDING and payment.state == Attempt.CREATING and lately:
         await open_payment(tools, payment.id, late=True)
@@ -224,7 +222,7 @@ async def _without_an_id(tools: Tools, provider: PaymentProvider, payment: Payme
     if payment.order.kind == OrderKind.RENEWAL:
         return await charging.charge(tools, provider, payment, request)
     wanted = payment.order.state != OrderState.CANCELLED
-    if wanted and tools.clock.now() - payment.created_at < REPEAT_CREATE_WITHIN:
+    if wanted and tools.clock.now() - payment.created_at < checkout.REPEAT_WITHIN:
         try:
             await open_payment(tools, payment.id, late=True)
         except (Conflict, NotFound):

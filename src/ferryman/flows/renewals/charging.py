@@ -4,8 +4,6 @@ A charge is a payment like every other, and is asked about like every other; onl
 itself. A lost answer is "unknown": the same charge is asked again under the same key, or looked for once that is old.
 """
 
-from datetime import timedelta
-
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ferryman.billing import checkout, renewals
@@ -23,9 +21,6 @@ from ferryman.subscriptions.subscription import Subscription
 
 _log = log.get("renewing")
 
-# Providers forget an idempotency key after 24 h; an older charge is only looked for.
-REPEAT_CHARGE_WITHIN = timedelta(hours=23)
-
 
 async def charge(tools: Tools, provider: PaymentProvider, payment: Payment, request: PaymentRequest) -> Fact | None:
     """What the provider says of a charge that it may know already; None when there is none, and never will be.
@@ -42,7 +37,7 @@ async def charge(tools: Tools, provider: PaymentProvider, payment: Payment, requ
         # Not for ever: with the key put back in time, the next try can open it.
         _log.error("kept_instrument_not_opened", payment=payment.ref, why=str(error))
         return await _looked_for(tools, provider, payment, request, "method_off")
-    old = tools.clock.now() - payment.created_at >= REPEAT_CHARGE_WITHIN
+    old = tools.clock.now() - payment.created_at >= checkout.REPEAT_WITHIN
     if token is None or old or not isinstance(provider, Charging):
         otherwise = "never charged" if found is None or wanted else NOT_WANTED
         return await _looked_for(tools, provider, payment, request, otherwise)
