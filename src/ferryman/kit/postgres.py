@@ -4,12 +4,16 @@ import json
 import os
 import re
 import subprocess
+import time
 import warnings
 from pathlib import Path
 
 import psutil
 
+from ferryman.kit import log
 from ferryman.kit.errors import Misconfigured
+
+_log = log.get("database")
 
 with warnings.catch_warnings():
     # Without XDG_RUNTIME_DIR (cron, containers, su) platformdirs warns that it falls back to /tmp, which is fine.
@@ -18,6 +22,10 @@ with warnings.catch_warnings():
 
 # A UNIX socket's path has room for 107 bytes (sun_path); PostgreSQL adds "/.s.PGSQL.5432".
 LONGEST_SOCKET_FOLDER = 107 - len("/.s.PGSQL.5432")
+# After a power cut the server first reads what it had written down since its last checkpoint, up to a gigabyte, and
+# that from a slow disk takes minutes. The wheel gives it ten seconds, and fails an assertion where one starts already.
+STARTS_WITHIN = 300.0
+LOOK_SECONDS = 0.2
 
 
 class EmbeddedPostgres:
@@ -38,21 +46,38 @@ class EmbeddedPostgres:
     def start(self) -> str:
         """Start or join the server; answers its `postgresql://` address.
 
-        Raises Misconfigured when the folder cannot be written to or what it holds cannot be served.
+        Raises Misconfigured when the folder cannot be written to, what it holds cannot be served, or STARTS_WITHIN is
+        over.
         """
+        deadline = time.monotonic() + STARTS_WITHIN
         try:
             self._folder.parent.mkdir(parents=True, exist_ok=True)
             self._folder.mkdir(mode=0o700, exist_ok=True)
-            with PostgresServer._lock:
-                self._forget_dead_users()
-                self._forget_dead_server()
-            self._server = get_server(self._folder)
+            while self._server is None:
+                self._server = self._ready()
+                if self._server is None:
+                    if time.monotonic() > deadline:
+                        raise TimeoutError
+                    _log.warning("database_still_starting", folder=str(self._folder))
+                    time.sleep(LOOK_SECONDS)
         except (OSError, RuntimeError, subprocess.SubprocessError) as error:
             raise Misconfigured(
                 f"The embedded database does not start in {self._folder} ({type(error).__name__}).",
                 f"See {self._folder / 'log'}; FERRYMAN_DATA_DIR must be a folder that may be written to.",
             ) from error
         return re.sub(r"^postgresql\+?\w*://", "postgresql://", self._server.get_uri())
+
+    def _ready(self) -> PostgresServer | None:
+        """The server, started or joined; None while it starts."""
+        with PostgresServer._lock:
+            self._forget_dead_users()
+            self._forget_dead_server()
+        try:
+            return get_server(self._folder)
+        except (subprocess.TimeoutExpired, AssertionError):
+            # The wheel takes it for started from its first try on.
+            PostgresServer._instances.pop(self._folder, None)
+            return None
 
     def stop(self) -> None:
         """Leave the server; stops it when nobody else uses it."""
