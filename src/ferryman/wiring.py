@@ -11,6 +11,7 @@ from ferryman.fleet import panel
 from ferryman.fleet.connections import Connections
 from ferryman.flows.fleet import draining, watching
 from ferryman.flows.keys import auditing, following, lifecycle, limits, placing, provisioning
+from ferryman.flows.orders import credentials
 from ferryman.flows.payments import alarming, banking, eventbook, looking_again, settling
 from ferryman.flows.refunds import refunding
 from ferryman.flows.renewals import renewing
@@ -98,6 +99,7 @@ def register(tools: Tools) -> None:
     tools.jobs.every("sweep_banks", "*/10 * * * *", partial(banking.sweep, tools))
     tools.jobs.every("sweep_alarms", "* * * * * 40", partial(alarming.sweep, tools))
     tools.jobs.every("redact_events", "41 3 * * *", partial(eventbook.redact, tools))
+    tools.jobs.every("sweep_credentials", "* * * * * 50", partial(credentials.sweep, tools))
     tools.jobs.every("sweep_payments", "* * * * * */5", partial(settling.sweep, tools))
     tools.jobs.every("sweep_refunds", "* * * * * */15", partial(refunding.sweep, tools))
     tools.jobs.every("sweep_keys", "* * * * * */10", partial(provisioning.sweep, tools))

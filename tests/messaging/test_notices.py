@@ -93,7 +93,19 @@ EVERY = [
     *(alerts.BankDiffers("yookassa", count, ODD * 30) for count in (1, 3, 5)),
     *(
         alerts.MoneyAlarm(what, 2, 17, ODD * 30)
-        for what in ("stuck", "unexplained", "unread", "review", "denied", "silent", "refunds", "uncompared", "")
+        for what in (
+            "stuck",
+            "unexplained",
+            "unread",
+            "review",
+            "denied",
+            "silent",
+            "unknown",
+            "endless",
+            "refunds",
+            "uncompared",
+            "",
+        )
     ),
     *(money_back.ChargedBack("FM-1", 19900, "RUB", access, UNTIL) for access in ACCESS),
     money_back.GiftRedeemed("⛵", {"ru": ODD, "en": ODD}, 30),

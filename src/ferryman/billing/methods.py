@@ -1,10 +1,11 @@
 """Payment methods: which providers the operator has switched on, with their sealed configuration."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from pydantic import SecretStr, ValidationError
-from sqlalchemy import ForeignKey, select
+from sqlalchemy import ForeignKey, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -16,7 +17,10 @@ from ferryman.kit.secrets import Vault
 
 
 class Method(Base):
-    """Switching one off stops new payments only; what is open is still asked about and settled."""
+    """Switching one off stops new payments only; what is open is still asked about and settled.
+
+    `denied_at`: since when the provider does not accept our credentials, which stops new payments as well.
+    """
 
     __tablename__ = "payment_methods"
 
@@ -24,6 +28,7 @@ class Method(Base):
     enabled: Mapped[bool] = mapped_column(default=True)
     position: Mapped[int] = mapped_column(default=0)
     sealed_config: Mapped[bytes]
+    denied_at: Mapped[datetime | None]
 
 
 class ChosenWay(Base):
@@ -43,6 +48,24 @@ async def enabled(session: AsyncSession) -> list[str]:
     """Names of the methods that are switched on, in the operator's order."""
     names = await session.scalars(select(Method.name).where(Method.enabled).order_by(Method.position, Method.name))
     return list(names)
+
+
+async def denying(session: AsyncSession, until: datetime | None = None) -> list[str]:
+    """Names of those that do not accept our credentials, on or off; with `until`, not since then or longer."""
+    found = select(Method.name).where(Method.denied_at.is_not(None)).order_by(Method.name)
+    return list(await session.scalars(found if until is None else found.where(Method.denied_at <= until)))
+
+
+async def denied(session: AsyncSession, name: str, now: datetime) -> bool:
+    """Write down that it does not accept our credentials; whether that is new."""
+    before = (Method.name == name, Method.denied_at.is_(None))
+    new = update(Method).where(*before).values(denied_at=now).returning(Method.name)
+    return await session.scalar(new) is not None
+
+
+async def let_in(session: AsyncSession, name: str) -> None:
+    """Write down that it accepts them."""
+    await session.execute(update(Method).where(Method.name == name).values(denied_at=None))
 
 
 async def connect(

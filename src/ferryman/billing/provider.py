@@ -134,9 +134,16 @@ class Claim:
     fact: "Fact | None" = None
 
 
+# How the reason of a Fact begins that could not be told from the words we know.
+UNKNOWN_STATUS = "unknown status"
+
+
 @dataclass(frozen=True)
 class Fact:
-    """What the provider itself confirms when asked. `test` marks play money; `reason` says why it was cancelled.
+    """What the provider itself confirms when asked. `test` marks play money.
+
+    `reason` says why it was cancelled, or what it waits for: UNKNOWN_STATUS and the provider's own word where that is
+    none that we know, of which the staff are told.
 
     `amount` is what the payment was opened for, in the order's currency; that is what is compared. `refunded` and
     `charged_back` are how much of a success has been given back, or taken back by the payer's bank, so far, whoever

@@ -83,6 +83,8 @@ async def settle(
         return Settled(await _set_aside(session, payment, fact, wrong), payment)
     match fact.state:
         case PaymentState.PENDING:
+            if payment.state in (Attempt.CREATING, Attempt.PENDING):
+                payment.reason = fact.reason
             return Settled(Outcome.PENDING, payment)
         case PaymentState.HELD:
             return Settled(Outcome.HELD, payment)
@@ -254,11 +256,13 @@ async def _succeed(
         # It was set aside before a person put things right: the same money must not stand in the books twice.
         legs += [(f"provider:{payment.provider}", held), (f"unmatched:{payment.ref}", ledger.negative(held))]
     await ledger.post(session, "purchase" if first else "credit", f"payment:{payment.ref}", legs, fact.details)
+    # Cancelled counts until money comes all the same; that it did is for whoever looks at it later.
+    late = {"late": payment.reason or "cancelled"} if payment.state == Attempt.CANCELLED else {}
     payment.state = Attempt.SUCCEEDED
     payment.succeeded_at = now
     # What came out of our own books is in nobody else's.
     payment.look_at = now + checkout.LOOK_AFTER if account is None else None
-    payment.details = {**payment.details, **fact.details}
+    payment.details = {**payment.details, **fact.details, **late}
     payment.reason = None
     payment.ask_at = None
     await _book_fee(session, payment, fact)

@@ -179,8 +179,8 @@ def test_a_damaged_notification_never_names_another_payment(cut: int, flip: int,
         ("60", PaymentState.CANCELLED, "returned to the payer"),
         ("80", PaymentState.PENDING, "suspended for a check"),
         ("100", PaymentState.SUCCEEDED, None),
-        ("777", PaymentState.PENDING, "unknown state 777"),
-        ("", PaymentState.PENDING, "unknown state "),
+        ("777", PaymentState.PENDING, "unknown status 777"),
+        ("", PaymentState.PENDING, "unknown status "),
     ],
 )
 async def test_only_a_hundred_is_paid(

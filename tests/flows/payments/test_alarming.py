@@ -5,12 +5,14 @@ import pytest
 from ferryman.flows.payments import alarming, banking
 from ferryman.flows.refunds import refunding
 from ferryman.flows.shop import staff
+from ferryman.kit.errors import AccessDenied
 from ferryman.people.customer import Customer
 from tests.flows.refund_shop import REFUNDS, Counter, bought, refunds, storm
 from tests.support.messages import Outbox
 from tests.support.shop import Town
 
 OPERATOR = 900
+ENDLESS = "♾ <b>A payment stays open for days</b>"
 
 
 @pytest.fixture
@@ -223,3 +225,47 @@ async def test_a_shop_that_was_closed_for_long_is_given_time_to_compare(shop: To
     await banking.sweep(shop.tools)
     await shop.work()
     assert await pass_days(shop, told, 3) == []
+
+
+async def test_a_provider_that_keeps_us_out_is_told_of_once(shop: Town, told: Outbox) -> None:
+    storm(shop, mode="status", status=401, times=-1)
+    with pytest.raises(AccessDenied):
+        await shop.order(await shop.customer())
+    assert await alarmed(shop, told) == ["🔐 <b>A payment provider keeps us out</b>"]
+    assert "yookassa" in told.sent[-1].text
+
+
+async def test_a_status_that_nobody_knows_is_told_of_and_grants_nothing(shop: Town, told: Outbox) -> None:
+    """Two payments of which the bank says the same word are one case."""
+    two = [shop.pay(await shop.order(await shop.customer(person))) for person in (7, 8)]
+    for paid in two:
+        shop.rewrite(paid, status="teleported")
+        await shop.webhook(paid)
+    await shop.work()
+    assert await alarmed(shop, told) == ["❓ <b>A provider says of payments what we do not know</b>"]
+    assert "yookassa: unknown status teleported" in told.sent[-1].text
+    assert await shop.rows("SELECT state FROM payments") == [("pending",)] * 2
+    shop.rewrite(two[1], status="succeeded")
+    await shop.webhook(two[1])
+    await shop.work()
+    assert await shop.rows("SELECT state, reason IS NULL FROM payments ORDER BY id") == [
+        ("pending", False),
+        ("succeeded", True),
+    ]
+
+
+@pytest.mark.parametrize("opened", [True, False])
+async def test_a_payment_that_has_no_end(shop: Town, told: Outbox, *, opened: bool) -> None:
+    """Its provider never says the last word, or never says anything."""
+    if not opened:
+        storm(shop, mode="status", status=500, times=-1)
+    await shop.order(await shop.customer())
+    assert ENDLESS not in await pass_days(shop, told, 2)
+    assert ENDLESS in await pass_days(shop, told, 2)
+
+
+async def test_a_link_that_nobody_has_used_may_wait(shop: Town, told: Outbox) -> None:
+    """There is nothing at the provider yet that could come to an end."""
+    await shop.order(await shop.customer())
+    await shop.rows("UPDATE payments SET external_id = NULL RETURNING id")
+    assert await pass_days(shop, told, 4) == []

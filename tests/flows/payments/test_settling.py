@@ -74,6 +74,13 @@ async def test_late_after_the_bank_had_let_it_die_it_is_granted_all_the_same(sho
     shop.rewrite(open_one, status="succeeded", paid=True, cancellation_details=None)
     assert await heard(shop, open_one) == "paid"
     assert await grants(shop) == 1
+    late = "SELECT details->>'late' = :why, reason IS NULL FROM payments"
+    assert await shop.rows(late, why="expired_on_confirmation") == [(True, True)]
+
+
+async def test_what_is_paid_in_time_is_not_called_late(shop: Town) -> None:
+    await heard(shop, await paid(shop))
+    assert await shop.value("SELECT details ? 'late' FROM payments") is False
 
 
 async def test_cancelled_after_paid_changes_nothing_and_says_nothing(shop: Town) -> None:

@@ -181,7 +181,7 @@ class Robokassa:
 
     def _fact(self, state: ET.Element, external_id: str) -> Fact:
         code = state.findtext(f"{_SPACE}State/{_SPACE}Code") or ""
-        shown, reason = _STATES.get(code, (PaymentState.PENDING, f"unknown state {code[:10]}"))
+        shown, reason = _STATES.get(code, (PaymentState.PENDING, f"unknown status {code[:10]}"))
         info = f"{_SPACE}Info/{_SPACE}"
         try:
             amount = money(state.findtext(f"{info}OutSum"), CURRENCY)

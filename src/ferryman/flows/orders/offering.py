@@ -44,12 +44,18 @@ class Offer:
 
 @dataclass(frozen=True)
 class Choice:
-    """One way to pay as the operator has set it."""
+    """One way to pay as the operator has set it. `denied`: its provider does not accept the shop's credentials now."""
 
     provider: str
     way: Way
     enabled: bool
     position: int
+    denied: bool = False
+
+    @property
+    def offered(self) -> bool:
+        """Whether something new may be paid that way."""
+        return self.enabled and not self.denied
 
     @property
     def method(self) -> str:
@@ -74,7 +80,7 @@ async def offers(
     found: list[Offer] = []
     refused: UpgradeRefused | None = None
     for choice in await choices(tools, session):
-        if not choice.enabled:
+        if not choice.offered:
             continue
         kind, way = tools.providers[choice.provider], choice.way
         try:
@@ -96,28 +102,29 @@ async def offers(
 async def choices(tools: Tools, session: AsyncSession) -> list[Choice]:
     """All ways of the providers that are switched on, in the operator's order."""
     set_by_hand = {(one.provider, one.code): one for one in await session.scalars(select(ChosenWay))}
+    denying = await methods.denying(session)
     found = []
     for at, name in enumerate(await methods.enabled(session)):
         kind = tools.providers.get(name)
         for order, way in enumerate(kind.ways if kind is not None else ()):
             own = set_by_hand.get((name, way.code))
-            found.append(_choice(name, way, own, at * 100 + order))
+            found.append(_choice(name, way, own, at * 100 + order, denied=name in denying))
     return sorted(found, key=lambda choice: choice.position)
 
 
-def _choice(provider: str, way: Way, own: ChosenWay | None, position: int) -> Choice:
+def _choice(provider: str, way: Way, own: ChosenWay | None, position: int, *, denied: bool) -> Choice:
     if own is None:
-        return Choice(provider, way, enabled=True, position=position)
+        return Choice(provider, way, enabled=True, position=position, denied=denied)
     icon, title = own.icon or way.icon, own.title or way.title
     dressed = Way(way.code, icon, title, way.currencies, way.least, way.most, way.keeps)
-    return Choice(provider, dressed, own.enabled, own.position or position)
+    return Choice(provider, dressed, own.enabled, own.position or position, denied)
 
 
 async def chosen(tools: Tools, session: AsyncSession, method: str) -> tuple[type[Offered], Way]:
     """The provider and way of a button, which may be old. Raises NotForSale when it is not offered any more."""
     for choice in await choices(tools, session):
         # A button of the time when a provider had one way only means its first.
-        if choice.enabled and (choice.method == method or ("." not in method and choice.provider == method)):
+        if choice.offered and (choice.method == method or ("." not in method and choice.provider == method)):
             return tools.providers[choice.provider], choice.way
     raise NotForSale("This way to pay is not offered any more; choose another.")
 

@@ -11,7 +11,7 @@ from ferryman.billing.order import Attempt, Order, OrderState, Payment
 from ferryman.billing.provider import InHouse, Offered, PaymentProvider, PaymentRequest
 from ferryman.billing.settlement import Outcome
 from ferryman.flows.announcing import announce
-from ferryman.flows.orders import reporting
+from ferryman.flows.orders import credentials, reporting
 from ferryman.flows.tools import Tools
 from ferryman.kit import log
 from ferryman.kit.errors import AccessDenied, Conflict, Misconfigured, NotFound, Refused, Retry
@@ -45,7 +45,7 @@ async def open_payment(tools: Tools, payment_id: int, *, late: bool = False) -> 
     try:
         async with tools.db.unit() as session:
             provider = await collecting(tools, session, payment.provider)
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with credentials.watched(tools, payment.provider), asyncio.timeout(PATIENCE_SECONDS):
             at_provider = await provider.open(request_of(tools, payment))
     except (Retry, Misconfigured, TimeoutError) as error:
         _log.warning("payment_not_opened_yet", payment=payment.ref, why=str(error))

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ferryman.billing import alarms
-from ferryman.billing.provider import Listing
+from ferryman.billing.provider import UNKNOWN_STATUS, Listing
 from ferryman.flows.alerting import alert
 from ferryman.flows.tools import Tools
 from ferryman.messaging import alerts
@@ -20,6 +20,8 @@ UNREAD_AFTER = timedelta(minutes=1)
 # Payments that were found paid by asking, and no webhook from that provider in all this time: its address is wrong.
 SILENT_AFTER = timedelta(hours=6)
 SILENT_PAYMENTS = 3
+# Every provider is final about an unpaid payment within a day, and about a coin under way soon after.
+ENDLESS_AFTER = timedelta(days=3)
 # A refund of which we do not even know whether the provider has it; and one that its banks have not decided.
 UNANSWERED_AFTER = timedelta(days=1)
 UNDECIDED_AFTER = timedelta(days=10)
@@ -66,6 +68,19 @@ QUERIES = {
           AND EXISTS (SELECT 1 FROM webhook_events w WHERE w.provider = p.provider)
           AND NOT EXISTS (SELECT 1 FROM webhook_events w WHERE w.provider = p.provider AND w.received_at > :silent)
         GROUP BY p.provider HAVING count(*) >= :payments""",
+    "denied": """
+        SELECT name AS about, denied_at AS since, '' AS detail, 1 AS number
+        FROM payment_methods WHERE denied_at IS NOT NULL""",
+    "unknown": """
+        SELECT provider || ': ' || reason AS about, min(created_at) AS since, 'payment ' || min(ref) AS detail,
+               count(*) AS number
+        FROM payments WHERE ask_at IS NOT NULL AND state = 'pending' AND starts_with(reason, :unknown)
+        GROUP BY provider, reason""",
+    "endless": """
+        SELECT ref AS about, created_at AS since,
+               concat_ws(', ', provider, coalesce(external_id, 'never opened'), reason) AS detail, 1 AS number
+        FROM payments WHERE ask_at IS NOT NULL AND created_at < :endless
+          AND (state = 'creating' OR state = 'pending' AND external_id IS NOT NULL)""",
     "refunds": """
         SELECT r.ref AS about, r.created_at AS since, 'payment ' || p.ref AS detail, 1 AS number
         FROM refunds r JOIN payments p ON p.id = r.payment_id
@@ -109,6 +124,8 @@ async def _standing(tools: Tools, session: AsyncSession, what: str, now: datetim
         "unread": now - UNREAD_AFTER,
         "silent": now - SILENT_AFTER,
         "payments": SILENT_PAYMENTS,
+        "unknown": UNKNOWN_STATUS,
+        "endless": now - ENDLESS_AFTER,
         "unanswered": now - UNANSWERED_AFTER,
         "undecided": now - UNDECIDED_AFTER,
         "uncompared": now - UNCOMPARED_AFTER,

@@ -201,4 +201,7 @@ async def _less_came(session: AsyncSession, payment: Payment, came: Money) -> Mo
 def _note(settled: Settled, fact: Fact) -> None:
     if settled.outcome is Outcome.BARRED:
         _log.error("barred_customer_paid", payment=settled.payment.ref, fix="Give the money back, or lift the ban.")
+    late = settled.payment.details.get("late")
+    if late is not None and settled.outcome is not Outcome.ALREADY:
+        _log.warning("paid_after_it_was_cancelled", payment=settled.payment.ref, was=late)
     _log.info("payment_settled", outcome=settled.outcome, payment=settled.payment.ref, state=fact.state)

@@ -28,7 +28,7 @@ from ferryman.billing.provider import (
 )
 from ferryman.billing.settlement import Outcome
 from ferryman.catalog import using
-from ferryman.flows.orders import reporting
+from ferryman.flows.orders import credentials, reporting
 from ferryman.flows.orders.opening import PATIENCE_SECONDS, collecting, connected, open_payment, request_of
 from ferryman.flows.payments import applying
 from ferryman.flows.payments.seating import COME_AGAIN, seat
@@ -102,7 +102,8 @@ async def settle_event(tools: Tools, event_id: int) -> None:
             await _come_again(tools, event)
             return
         try:
-            verdict = await _verdict(tools, provider, event)
+            async with credentials.watched(tools, event.provider):
+                verdict = await _verdict(tools, provider, event)
         except NotFound:
             verdict = "unknown_to_provider"
         except Retry as error:
@@ -246,7 +247,8 @@ async def ask_payment(tools: Tools, payment_id: int) -> None:
                 await checkout.ask_soon(session, payment_id, tools.clock.now() + timedelta(seconds=COME_AGAIN))
             return
         try:
-            await settle_payment(tools, payment_id)
+            async with credentials.watched(tools, payment.provider):
+                await settle_payment(tools, payment_id)
         except NotFound as error:
             _log.error("payment_unknown_to_provider", why=str(error))
 

@@ -93,6 +93,8 @@ async def edit(tools: Tools, name: str, change: Edit) -> str:
             method = Method(name=name, enabled=turned_on)
             session.add(method)
         method.sealed_config = tools.vault.seal(config)
+        if turned_on:
+            method.denied_at = None
         method.enabled = method.enabled if change.enabled is None else change.enabled
         method.position = method.position if change.position is None else change.position
     _log.warning("provider_edited", provider=name, enabled=change.enabled, settings=sorted(change.config or {}))

@@ -130,4 +130,6 @@ async def _keep_provider(tools: Tools, spec: ProviderSpec, position: int) -> str
             session.add(method)
         method.enabled, method.position = spec.enabled, position
         method.sealed_config = tools.vault.seal(spec.config)
+        if spec.enabled:
+            method.denied_at = None
     return f"{found}; its webhooks go to {tools.hook_url(spec.name)}"

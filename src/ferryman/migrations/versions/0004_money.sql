@@ -10,6 +10,9 @@ CREATE TABLE payment_ways (
     CONSTRAINT fk_payment_ways_provider FOREIGN KEY (provider) REFERENCES payment_methods (name)
 );
 
+-- Since when a provider does not accept the shop's credentials; nothing new is offered there meanwhile.
+ALTER TABLE payment_methods ADD COLUMN denied_at TIMESTAMP WITH TIME ZONE;
+
 ALTER TABLE customers ADD COLUMN contact VARCHAR;
 
 ALTER TABLE orders

@@ -59,6 +59,8 @@ notice-money-alarm =
         [review] 🔎 <b>Payments wait for your decision</b>
         [denied] 🔐 <b>A payment provider keeps us out</b>
         [silent] 🔕 <b>A payment provider sends no webhooks</b>
+        [unknown] ❓ <b>A provider says of payments what we do not know</b>
+        [endless] ♾ <b>A payment stays open for days</b>
         [refunds] ⏳ <b>A refund has no end</b>
         [uncompared] 🏦 <b>The books cannot be held beside a provider's list</b>
        *[other] ⚠️ <b>Something about money needs you</b>
@@ -72,7 +74,9 @@ notice-money-alarm =
         [unexplained] <code>ferryman stuck</code>
         [unread] <code>ferryman events list --waiting</code>
         [review] <code>ferryman payment list</code>
-        [denied] <code>ferryman doctor</code>
+        [denied] New payments are not offered there meanwhile. <code>ferryman doctor</code>, then <code>ferryman provider edit</code>
+        [unknown] It counts as open, and nothing is given for it. Look it up in the provider's dashboard.
+        [endless] Look it up in the provider's dashboard, and in <code>ferryman doctor</code>
         [silent] <code>ferryman doctor</code>
         [refunds] <code>ferryman refund list --open</code>
         [uncompared] <code>ferryman doctor</code>

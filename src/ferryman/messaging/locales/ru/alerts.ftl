@@ -60,6 +60,8 @@ notice-money-alarm =
         [review] 🔎 <b>Платежи ждут вашего решения</b>
         [denied] 🔐 <b>Платёжная система не пускает нас</b>
         [silent] 🔕 <b>Платёжная система не присылает уведомлений</b>
+        [unknown] ❓ <b>Платёжная система говорит о платежах незнакомое слово</b>
+        [endless] ♾ <b>Платёж открыт уже несколько дней</b>
         [refunds] ⏳ <b>Возврат никак не закончится</b>
         [uncompared] 🏦 <b>Книги не с чем сверить: список платежей не читается</b>
        *[other] ⚠️ <b>С деньгами что-то не так</b>
@@ -73,7 +75,9 @@ notice-money-alarm =
         [unexplained] <code>ferryman stuck</code>
         [unread] <code>ferryman events list --waiting</code>
         [review] <code>ferryman payment list</code>
-        [denied] <code>ferryman doctor</code>
+        [denied] Новые платежи там пока не предлагаются. <code>ferryman doctor</code>, затем <code>ferryman provider edit</code>
+        [unknown] Он считается открытым, и за него ничего не выдано. Посмотрите его в кабинете платёжной системы.
+        [endless] Посмотрите его в кабинете платёжной системы и в <code>ferryman doctor</code>
         [silent] <code>ferryman doctor</code>
         [refunds] <code>ferryman refund list --open</code>
         [uncompared] <code>ferryman doctor</code>
