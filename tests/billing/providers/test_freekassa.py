@@ -96,6 +96,17 @@ def test_a_forgery_is_refused(fields: Any) -> None:
         SHOP.read_webhook(form(fields))
 
 
+def test_secret_word_2_before_the_last_change_is_believed_while_it_is_named(http: Http, api: Recorder) -> None:
+    changed = KEYS | {"secret_word_2": "changed"}
+    with pytest.raises(Refused):
+        a_freekassa(http, api.url, **changed).read_webhook(form(note()))
+    both = a_freekassa(http, api.url, **changed, previous_secret_word_2="secret2")
+    assert both.read_webhook(form(note())) == both.read_webhook(form(note(word="changed")))
+    for wrong in (note(word="secret1"), note() | {"AMOUNT": "1"}, note(shop="778")):
+        with pytest.raises(Refused):
+            both.read_webhook(form(wrong))
+
+
 @settings(max_examples=300, deadline=None)
 @given(cut=st.integers(0, 120), flip=st.integers(0, 120), to=st.integers(0, 255))
 def test_a_damaged_notification_never_names_another_payment(cut: int, flip: int, to: int) -> None:
@@ -262,6 +273,7 @@ def test_the_settings_name_what_is_wrong_and_show_no_secret() -> None:
         ({"shop_id": 0}, "shop_id"),
         ({"api_key": ""}, "api_key"),
         ({"secret_word_2": None}, "secret_word_2"),
+        ({"previous_secret_word_2": ""}, "previous_secret_word_2"),
         ({"page": "http://pay.example"}, "https://"),
     ):
         with pytest.raises(ValidationError) as wrong:

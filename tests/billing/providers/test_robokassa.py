@@ -149,6 +149,19 @@ def test_a_forgery_is_refused(fields: Any) -> None:
         SHOP.read_webhook(form(fields))
 
 
+async def test_password_2_before_the_last_change_is_believed_while_it_is_named(http: Http, api: Recorder) -> None:
+    old, changed = form(note(Shp_ref="ours")), KEYS | {"password_2": "changed"}
+    with pytest.raises(Refused):
+        a_robokassa(http, api.url, **changed).read_webhook(old)
+    both = a_robokassa(http, api.url, **changed, previous_password_2="pass2")
+    assert both.read_webhook(old) == both.read_webhook(form(note(password="changed", Shp_ref="ours")))
+    with pytest.raises(Refused):
+        both.read_webhook(form(note(password="pass1", Shp_ref="ours")))
+    api.say(state())
+    await both.look_up("5")
+    assert api.received[0].query["Signature"] == md5("demo:5:changed"), "we sign with the newest alone"
+
+
 @pytest.mark.parametrize(
     "body", [b"\xff\xfe", b"&" * 500, b"a=b&" * 40_000, b"[]", b"=" * 10, b"x" * LARGEST_MESSAGE * 2]
 )
@@ -260,6 +273,7 @@ def test_the_settings_name_what_is_wrong_and_show_no_password() -> None:
     for changes, names in (
         ({"login": "a:b"}, "login"),
         ({"password_1": ""}, "password_1"),
+        ({"previous_password_2": ""}, "previous_password_2"),
         ({"algorithm": "ripemd160"}, "algorithm"),
         ({"first_number": -1}, "first_number"),
         ({"api_base": "http://auth.example"}, "https://"),

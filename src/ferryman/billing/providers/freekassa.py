@@ -63,6 +63,9 @@ class ShopConfig(BaseModel):
     api_key: SecretStr = Field(min_length=1, description="API key: signs the questions about orders.")
     secret_word_1: SecretStr = Field(min_length=1, description="Secret word 1: signs the links.")
     secret_word_2: SecretStr = Field(min_length=1, description="Secret word 2: signs the notifications.")
+    previous_secret_word_2: SecretStr | None = Field(
+        None, min_length=1, description="Secret word 2 before it was changed: notifications signed with it still come."
+    )
     api_base: ApiBase = Field(REAL_API, description="Where the API answers; leave as it is outside the sandbox.")
     page: ApiBase = Field(REAL_PAGE, description="Where the payment page is; leave as it is outside the sandbox.")
 
@@ -98,6 +101,7 @@ class Freekassa:
         refuse_play("Freekassa", config.api_base, REAL_API, sandbox=tools.sandbox, play_money=False)
         refuse_play("Freekassa", config.page, REAL_PAGE, sandbox=tools.sandbox, play_money=False)
         self._config = config
+        self._believed = [config.secret_word_2, *filter(None, [config.previous_secret_word_2])]
         self._http = tools.http
         self._clock = tools.clock
 
@@ -121,10 +125,9 @@ class Freekassa:
         """It carries no status, and is told by our ref; the sum is hashed as it was written ("100" or "100.00")."""
         fields = _form(raw)
         ref, total = fields.get("MERCHANT_ORDER_ID", ""), fields.get("AMOUNT", "")
-        secret = self._config.secret_word_2.get_secret_value()
-        proof = _md5(str(self._config.shop_id), total, secret, ref)
-        ours = same(fields.get("MERCHANT_ID", ""), str(self._config.shop_id))
-        if not ours or not same(proof, fields.get("SIGN", "").lower()) or not _REF.fullmatch(ref):
+        shop, said = str(self._config.shop_id), fields.get("SIGN", "").lower()
+        signed = any(same(_md5(shop, total, word.get_secret_value(), ref), said) for word in self._believed)
+        if not signed or not same(fields.get("MERCHANT_ID", ""), shop) or not _REF.fullmatch(ref):
             raise Refused("This is not a notification of this Freekassa shop.")
         # Its own number is not signed, so only what looks like one is kept.
         number = matching(fields.get("intid"), _ID)

@@ -57,6 +57,9 @@ class ShopConfig(BaseModel):
     login: str = Field(pattern=r"^[A-Za-z0-9._-]{1,64}$", description="The shop's identifier (MerchantLogin).")
     password_1: SecretStr = Field(min_length=1, description="Password 1, or test password 1 with `test`.")
     password_2: SecretStr = Field(min_length=1, description="Password 2, or test password 2 with `test`.")
+    previous_password_2: SecretStr | None = Field(
+        None, min_length=1, description="Password 2 before it was changed: notifications signed with it still come."
+    )
     algorithm: Literal["md5", "sha256", "sha384", "sha512"] = Field(
         "sha256", description="How signatures are computed; the same as in the shop's technical settings."
     )
@@ -86,6 +89,7 @@ class Robokassa:
         refuse_play("Robokassa", config.api_base, REAL_API, sandbox=tools.sandbox, play_money=config.test)
         self._config = config
         self._http = tools.http
+        self._believed = [config.password_2, *filter(None, [config.previous_password_2])]
 
     @property
     def test_mode(self) -> bool:
@@ -118,8 +122,9 @@ class Robokassa:
         fields = _form(raw)
         number, total = fields.get("InvId", ""), fields.get("OutSum", "")
         extra = {name: value for name, value in fields.items() if name.lower().startswith("shp_")}
-        proof = self._signature([total, number], self._config.password_2, extra)
-        if not _NUMBER.fullmatch(number) or not same(proof.lower(), fields.get("SignatureValue", "").lower()):
+        said = fields.get("SignatureValue", "").lower()
+        proofs = [self._signature([total, number], password, extra) for password in self._believed]
+        if not _NUMBER.fullmatch(number) or not any(same(proof, said) for proof in proofs):
             raise Refused("This is not a notification of this Robokassa shop.")
         ref = fields.get("Shp_ref", "")
         return Claim("paid", f"paid:{number}", number, ref if _REF.fullmatch(ref) else None)
