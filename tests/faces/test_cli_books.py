@@ -112,6 +112,8 @@ async def test_gift_codes_are_made_listed_and_voided(shell: Shell, shop: Town) -
     assert "500.00 RUB" in await well(shell, "gift", "make", "--amount", "500", "--currency", "rub")
     for words in (["--plan", "standard"], ["--amount", "5"], [], ["--amount", "x", "--currency", "RUB"]):
         assert (await shell.ferryman("gift", "make", *words)).code == 2
+    said = await shell.ferryman("gift", "make", "--amount", "5", "--currency", "ZZZ")
+    assert (said.code, "Nothing is sold in ZZZ; prices are in RUB." in said.err) == (1, True)
 
 
 async def test_an_order_is_marked_as_paid_by_somebodys_word(shell: Shell, shop: Town) -> None:

@@ -4,14 +4,16 @@ import json
 
 import pytest
 
+from ferryman.flows.shop import setup
 from ferryman.flows.tools import Tools
 from tests.faces.shell import Said, Shell
-from tests.support.shop import Town, town
+from tests.support.shop import PLANS, Town, town
 
 
 @pytest.fixture
 async def shop(tools: Tools) -> Town:
     """Plans and people are enough: nothing is paid here."""
+    await setup.apply(tools, setup.Shop.model_validate({"plans": PLANS}))
     return town(tools)
 
 

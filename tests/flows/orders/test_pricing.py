@@ -16,7 +16,7 @@ from ferryman.flows.orders.discounting import Limits, Terms
 from ferryman.flows.payments import buying
 from ferryman.flows.payments.buying import Checkout, Wish
 from ferryman.flows.tools import Tools
-from ferryman.kit.errors import Conflict, Misconfigured, NotFound
+from ferryman.kit.errors import Conflict, Misconfigured, NotFound, Refused
 from ferryman.kit.money import Money
 from ferryman.people.customer import Customer
 from tests.support.shop import Town, opened
@@ -176,6 +176,7 @@ async def test_a_volume_discount_begins_after_so_many_paid_orders_that_were_not_
 
 
 async def test_a_fixed_discount_counts_in_its_currency(shop: Town) -> None:
+    await shop.rows("INSERT INTO prices SELECT max(id), 'EUR', 500 FROM terms RETURNING term_id")
     await discounting.promo(shop.tools, "MINUS", Terms("49.50 RUB"), Limits(), BY)
     await discounting.promo(shop.tools, "EURO", Terms("1 EUR"), Limits(), BY)
     anna = await shop.customer()
@@ -223,6 +224,8 @@ async def test_what_cannot_be_made_is_refused_with_a_sentence(shop: Town) -> Non
         (Misconfigured, discounting.promo(shop.tools, "NEW", Terms("5%"), Limits(most=-1), BY)),
         (Misconfigured, discounting.promo(shop.tools, "NEW", Terms("5%", ends_at=yesterday), Limits(), BY)),
         (NotFound, discounting.promo(shop.tools, "NEW", Terms("5%", plans=["gold"]), Limits(), BY)),
+        (Refused, discounting.promo(shop.tools, "NEW", Terms("5 ZZZ"), Limits(), BY)),
+        (Refused, discounting.volume(shop.tools, 1, Terms("5 ZZZ"), BY)),
         (NotFound, discounting.personal(shop.tools, 404, Terms("5%"), BY)),
         (Misconfigured, discounting.volume(shop.tools, 0, Terms("5%"), BY)),
         (NotFound, discounting.off(shop.tools, "WINTER", BY)),

@@ -13,6 +13,7 @@ from ferryman.flows.orders.guessing import TooManyGuesses
 from ferryman.flows.payments import applying, buying, gifting, marking
 from ferryman.flows.payments.gifting import Face, WrongCode
 from ferryman.flows.refunds import refunding
+from ferryman.flows.tools import Tools
 from ferryman.kit.errors import NotFound, Refused
 from ferryman.kit.money import Money
 from tests.flows.refund_shop import PRICE, STAFF, accounts, balances, bought, paid_twice
@@ -216,6 +217,7 @@ async def test_what_cannot_be_made_is_said_so(till: Town) -> None:
         (Face(), "Name a plan"),
         (Face(money=Money(0, "RUB")), "above zero"),
         (Face(term, currency="EUR"), "no price in EUR"),
+        (Face(money=Money(500, "ZZZ")), "Nothing is sold in ZZZ; prices are in RUB"),
     ):
         with pytest.raises(Refused, match=words):
             await gifting.make(till.tools, face, STAFF)
@@ -227,6 +229,11 @@ async def test_what_cannot_be_made_is_said_so(till: Town) -> None:
         await gifting.term_of(till.tools, "standard", 31)
     with pytest.raises(NotFound):
         await gifting.make(till.tools, Face(999_999), STAFF)
+
+
+async def test_without_a_price_there_is_no_money_to_give(tools: Tools) -> None:
+    with pytest.raises(Refused, match="no plan has a price yet"):
+        await gifting.make(tools, Face(money=FIVE_HUNDRED), STAFF)
 
 
 async def test_an_order_marked_as_paid_is_granted_once_and_tells_who_said_so(till: Town) -> None:

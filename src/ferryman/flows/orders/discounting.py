@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from ferryman.catalog import shelf
 from ferryman.catalog.discount import Discount, DiscountUse, UseState, code_of
 from ferryman.catalog.plan import Plan
 from ferryman.catalog.pricing import Kind
@@ -51,7 +52,10 @@ class Listed:
 
 
 async def promo(tools: Tools, code: str, terms: Terms, limits: Limits, by: str) -> Discount:
-    """A code that customers may type. Raises Misconfigured, NotFound for a plan, Conflict for a code there is."""
+    """A code that customers may type.
+
+    Raises Misconfigured, NotFound for a plan, Conflict for a code there is, Refused for a currency of no price.
+    """
     try:
         kept = code_of(code)
     except ValueError as error:
@@ -65,7 +69,7 @@ async def promo(tools: Tools, code: str, terms: Terms, limits: Limits, by: str) 
 
 
 async def personal(tools: Tools, telegram_id: int, terms: Terms, by: str) -> Discount:
-    """One customer's own discount, in place of the one they had. Raises NotFound, Misconfigured."""
+    """One customer's own discount, in place of the one they had. Raises NotFound, Misconfigured, Refused."""
     async with tools.db.unit() as session:
         customer_id = await session.scalar(select(Customer.id).where(Customer.telegram_id == telegram_id))
         if customer_id is None:
@@ -79,7 +83,7 @@ async def personal(tools: Tools, telegram_id: int, terms: Terms, by: str) -> Dis
 
 
 async def volume(tools: Tools, threshold: int, terms: Terms, by: str) -> Discount:
-    """For everybody who has paid so many orders before. Raises Misconfigured, NotFound for a plan."""
+    """For everybody who has paid so many orders before. Raises Misconfigured, Refused, NotFound for a plan."""
     if threshold < 1:
         raise Misconfigured("A volume discount begins after some orders.", "Give 1 or more.")
     return await _keep(tools, terms, by, kind=Kind.VOLUME, threshold=threshold)
@@ -143,6 +147,8 @@ async def _keep(tools: Tools, terms: Terms, by: str, **facts: Any) -> Discount:
     try:
         async with tools.db.unit() as session:
             await _require_plans(session, terms.plans)
+            if isinstance(comes_off, Money):
+                await shelf.must_be_sold_in(session, comes_off.currency)
             session.add(made)
     except IntegrityError as error:
         raise Conflict(f"There is a promo code {facts.get('code')} already, perhaps switched off.") from error

@@ -150,6 +150,7 @@ async def _worth(session: AsyncSession, face: Face) -> tuple[Money, dict[str, ob
     if face.term_id is None:
         if face.money is None or face.money.minor <= 0:
             raise Refused("Name a plan's term or an amount above zero.")
+        await shelf.must_be_sold_in(session, face.money.currency)
         return face.money, None
     term = await shelf.term(session, face.term_id)
     if term is None:
