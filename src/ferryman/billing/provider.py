@@ -10,6 +10,7 @@ import enum
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
@@ -122,9 +123,10 @@ class Kept:
 class Claim:
     """What a webhook says, which is a rumour: somebody claims that this payment changed.
 
-    Either id may be missing, never both. `event` is the provider's word for what happened. `dedup_key` is equal for
-    repeats of the same event and different for different ones. `fact` only where the webhook is authentic beyond doubt
-    (signed, or out of our own hands) and the provider cannot be asked; then it is believed instead.
+    Either id may be missing; both are when it is about something else than a payment. `event` is the provider's word
+    for what happened. `dedup_key` is equal for repeats of the same event and different for different ones. `fact` only
+    where the webhook is authentic beyond doubt (signed, or out of our own hands) and the provider cannot be asked; then
+    it is believed instead.
     """
 
     event: str
@@ -132,6 +134,11 @@ class Claim:
     external_id: str | None = None
     ref: str | None = None
     fact: "Fact | None" = None
+
+    @classmethod
+    def of_no_payment(cls, event: str, body: bytes) -> "Claim":
+        """An event of a kind that we have no use for, known again by its text: kept, and nothing is done about it."""
+        return cls(event, f"{event}:{sha256(body).hexdigest()[:32]}")
 
 
 # How the reason of a Fact begins that could not be told from the words we know.
@@ -278,7 +285,8 @@ class PaymentProvider(Offered, Protocol):
         ...
 
     def read_webhook(self, raw: RawWebhook) -> Claim:
-        """What the webhook claims. Raises Refused when it is not one of this provider's (shape, signature)."""
+        """What the webhook claims, of whichever kind. Raises Refused when it is none of this provider's (shape,
+        signature)."""
         ...
 
     async def look_up(self, external_id: str) -> Fact:

@@ -155,6 +155,14 @@ def test_news_of_a_kind_that_is_not_known_yet_is_still_a_claim() -> None:
     assert read(update(update_type="invoice_refunded")).dedup_key == "invoice_refunded:777"
 
 
+def test_news_of_something_else_than_an_invoice_names_none() -> None:
+    first, again, other = (
+        read(update(update_type="check_activated", payload={"check_id": number})) for number in (1, 1, 2)
+    )
+    assert (first.event, first.external_id, first.ref) == ("check_activated", None, None)
+    assert first.dedup_key == again.dedup_key != other.dedup_key
+
+
 @pytest.mark.parametrize("ref", ["\x00", "a\nb", "", "x" * 600, 7, None, {}, "с"])
 def test_a_ref_that_no_row_of_ours_can_have_is_dropped(ref: Any) -> None:
     claim = read(update(payload={"invoice_id": 777, "payload": ref}))

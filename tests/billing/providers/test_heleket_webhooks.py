@@ -102,8 +102,8 @@ def test_a_repeat_has_the_same_key_and_other_news_another() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"type": "payout"},
         {"type": None},
+        {"type": "pay/out"},
         {"uuid": None},
         {"uuid": "a/b"},
         {"uuid": "é"},
@@ -111,9 +111,16 @@ def test_a_repeat_has_the_same_key_and_other_news_another() -> None:
         {"status": []},
     ],
 )
-def test_what_is_signed_and_not_about_a_payment_is_refused(changes: dict[str, Any]) -> None:
+def test_what_is_signed_and_makes_no_sense_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(Refused):
         SHOP.read_webhook(signed(said(**changes)))
+
+
+@pytest.mark.parametrize("kind", ["wallet", "payout", "something new"])
+def test_what_is_signed_and_about_something_else_names_no_payment(kind: str) -> None:
+    claims = [SHOP.read_webhook(signed(said(type=kind, uuid=number))) for number in ("u-1", "u-1", "u-2")]
+    assert {(claim.event, claim.external_id, claim.ref) for claim in claims} == {(kind, None, None)}
+    assert len({claim.dedup_key for claim in claims}) == 2
 
 
 @pytest.mark.parametrize(
@@ -165,7 +172,8 @@ def test_anything_under_a_right_signature_is_a_well_shaped_claim_or_refused(chan
         claim = SHOP.read_webhook(signed(said(**changes)))
     except Refused:
         return
-    assert re.fullmatch(r"[A-Za-z0-9-]{1,64}", claim.external_id or "")
+    wanted = r"[A-Za-z0-9-]{1,64}" if changes.get("type", "payment") == "payment" else ""
+    assert re.fullmatch(wanted, claim.external_id or "")
     assert claim.ref is None or re.fullmatch(r"[!-~]{1,128}", claim.ref)
 
 

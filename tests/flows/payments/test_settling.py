@@ -10,10 +10,10 @@ from ferryman.billing import ledger
 from ferryman.billing.provider import Claim, Fact, PaymentState, RawWebhook
 from ferryman.billing.providers.yookassa import YooKassa
 from ferryman.flows.orders import opening
-from ferryman.flows.payments import applying, buying, settling
+from ferryman.flows.payments import applying, buying, eventbook, settling
 from ferryman.kit.errors import Misconfigured, NotFound, Refused
 from ferryman.kit.money import Money
-from tests.support.shop import Town
+from tests.support.shop import Town, notification
 
 PRICE = 19900
 
@@ -195,6 +195,34 @@ async def test_what_nobody_may_send_over_the_web_is_not_taken(shop: Town) -> Non
         await settling.told(shop.tools, "yookassa", RawWebhook(b"{}"))
     with pytest.raises(Misconfigured):
         await settling.told(shop.tools, "no-such-provider", RawWebhook(b"{}"))
+
+
+@pytest.mark.parametrize("event", ["payment.foo", "refund.foo"])
+async def test_an_event_that_nobody_has_heard_of_is_kept_and_the_bank_is_asked(shop: Town, event: str) -> None:
+    """16, for a payment that is there and not paid."""
+    payment = shop.payment_of(await shop.order(await shop.customer()))
+    payment |= {"payment_id": payment["id"]}
+    assert await settling.webhook_came(shop.tools, "yookassa", RawWebhook(notification(payment, event))) == (200, "")
+    await shop.work()
+    (kept,) = await shop.rows("SELECT event, verdict FROM webhook_events")
+    assert tuple(kept) == (event, "still_pending")
+    assert await grants(shop) == 0
+
+
+@pytest.mark.parametrize("event", ["payout.succeeded", "deal.closed", "payment_method.active"])
+async def test_an_event_about_something_else_is_kept_answered_and_nothing_comes_of_it(shop: Town, event: str) -> None:
+    raw = RawWebhook(notification(await paid(shop), event), {"content-type": "application/json"}, "203.0.113.9")
+    for _ in range(2):
+        assert await settling.webhook_came(shop.tools, "yookassa", raw) == (200, "")
+        await shop.work()
+    ((verdict, repeats, body, seen),) = await shop.rows(
+        "SELECT verdict, repeats, body, processed_at IS NOT NULL FROM webhook_events"
+    )
+    assert (verdict, repeats, body, seen) == ("not_about_a_payment", 1, raw.body, True)
+    assert (await grants(shop), await shop.value("SELECT state FROM payments")) == (0, "pending")
+    shop.tools.clock.advance(days=shop.tools.settings.events_kept_days + 1)  # type: ignore[attr-defined]
+    await eventbook.redact(shop.tools)
+    assert await shop.value("SELECT body FROM webhook_events") == b""
 
 
 async def test_an_event_that_names_no_id_is_settled_by_our_ref(shop: Town, monkeypatch: pytest.MonkeyPatch) -> None:

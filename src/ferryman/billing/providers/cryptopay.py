@@ -135,6 +135,8 @@ class CryptoPay:
         if not isinstance(event, str) or not _EVENT.fullmatch(event) or not isinstance(invoice, dict):
             raise Refused("This is not an update of Crypto Pay.")
         external_id = _number(invoice.get("invoice_id"))
+        if external_id is None and not event.startswith("invoice_"):
+            return Claim.of_no_payment(event, raw.body)
         if external_id is None:
             raise Refused("The update names no invoice.")
         return Claim(event, f"{event}:{external_id}", external_id, _ref_of(invoice))

@@ -137,10 +137,13 @@ class Heleket:
             said = remote.document(signed)
         except ValueError as error:
             raise Refused("This is not a Heleket webhook.") from error
+        kind = matching(said.get("type"), _WORD)
+        if kind is not None and kind != "payment":
+            return Claim.of_no_payment(kind, raw.body)
         external_id, ref = matching(said.get("uuid"), _ID), matching(said.get("order_id"), _REF)
         status = matching(said.get("status"), _WORD)
-        if said.get("type") != "payment" or external_id is None or status is None:
-            raise Refused("The webhook is not about a payment.")
+        if kind is None or external_id is None or status is None:
+            raise Refused("The webhook names no payment.")
         # A payer may send in parts: the same status then comes again with another amount.
         return Claim(status, f"{external_id}:{status}:{coins(said.get('payment_amount')):f}", external_id, ref)
 

@@ -127,6 +127,9 @@ async def _verdict(tools: Tools, provider: PaymentProvider, event: WebhookEvent)
             # Asked again they say the same. Whoever makes up ids must not have us ask about each of them for ever.
             _log.warning("event_refused_by_provider", why=str(error))
             return "refused_by_provider"
+    elif event.payment_ref is None:
+        _log.warning("event_of_no_payment", provider=event.provider, claims=event.event)
+        return "not_about_a_payment"
     else:
         async with tools.db.unit() as session:
             payment_id = await inbox.payment_meant(session, event.provider, event.payment_ref, None)

@@ -62,4 +62,4 @@ def claim_of(raw: RawWebhook) -> Claim:
             external_id = remote.matching(thing.get("id"), INTENT)
         case _:
             external_id = remote.matching(thing.get("payment_intent"), INTENT)
-    return Claim(kind, event_id, external_id or event_id, ref_of(thing))
+    return Claim(kind, event_id, external_id, ref_of(thing))

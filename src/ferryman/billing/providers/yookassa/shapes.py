@@ -12,7 +12,7 @@ from ferryman.kit.remote import document, money, page_address
 LARGEST_WEBHOOK = 64 * 1024
 ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 
-_EVENT = re.compile(r"(payment|refund)\.[a-z_]{1,40}")
+_EVENT = re.compile(r"[a-z_]{1,40}\.[a-z_]{1,40}")
 _STATUS = re.compile(r"[a-z_]{1,40}")
 _REF = re.compile(r"[\x21-\x7e]{1,128}")
 _LAST_DIGITS = re.compile(r"[0-9]{4}")
@@ -31,7 +31,7 @@ _REFUND_STATES = {
 
 
 def claim(body: bytes) -> Claim:
-    """What a notification says. Raises Refused for what is none of a payment or a refund."""
+    """What a notification says. Those of payouts, deals and saved methods are about no payment."""
     if len(body) > LARGEST_WEBHOOK:
         raise Refused(f"A YooKassa notification is at most {LARGEST_WEBHOOK} bytes.")
     try:
@@ -43,7 +43,9 @@ def claim(body: bytes) -> Claim:
         raise Refused("This is not a YooKassa notification.")
     event = _matching(note.get("event"), _EVENT)
     if event is None:
-        raise Refused("This is not an event of a payment or a refund.")
+        raise Refused("This is not an event of YooKassa.")
+    if not event.startswith(("payment.", "refund.")):
+        return Claim.of_no_payment(event, body)
     object_id = _matching(thing.get("id"), ID)
     external_id = _matching(thing.get("payment_id"), ID) if event.startswith("refund.") else object_id
     if object_id is None or external_id is None:
