@@ -144,6 +144,15 @@ async def test_play_money_is_never_money(books: Books) -> None:
     assert (await books.read(payment)).reason == "play money in a live shop"
 
 
+async def test_real_money_that_comes_to_a_test_shop_is_kept_apart(books: Books) -> None:
+    payment = await books.payment(await books.order(), "ext-1")
+    assert await books.settle(payment, fact(payment), test_mode=True) is Outcome.REVIEW
+    assert await books.accounts() == {"provider": PRICE.minor, "unmatched": -PRICE.minor}
+    assert (await books.read(payment)).reason == "real money in a test shop"
+    assert await books.settle(payment, fact(payment)) is Outcome.PAID
+    assert await books.accounts() == {"provider": PRICE.minor, "sales": -PRICE.minor}
+
+
 async def test_two_attempts_settled_at_the_same_moment_pay_once_and_credit_once(books: Books) -> None:
     order = await books.order()
     payments = [await books.payment(order, f"ext-{number}") for number in range(2)]
