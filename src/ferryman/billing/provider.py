@@ -224,12 +224,14 @@ class RawWebhook:
 
 @dataclass(frozen=True)
 class ProviderTools:
-    """What a provider may use of the world. `telegram` is None where no bot token is set."""
+    """What a provider may use of the world. `telegram` is None where no bot token is set; `base_url` is what the
+    addresses for webhooks begin with."""
 
     http: Http
     clock: Clock
     sandbox: bool
     telegram: TelegramAccess | None = None
+    base_url: str = ""
 
 
 class NoSettings(BaseModel):
@@ -257,7 +259,7 @@ class Offered(Protocol):
         ...
 
     async def check(self) -> str:
-        """What proves that it works, one read-only call at most; answers a sentence for the operator.
+        """What proves that it works, by one read-only call over there at most; answers a sentence for the operator.
 
         Raises what a PaymentProvider's verbs raise.
         """

@@ -41,6 +41,6 @@ class Tools:
 
     @property
     def provider_tools(self) -> ProviderTools:
-        token = self.settings.telegram_token
+        token, sandbox = self.settings.telegram_token, self.settings.env == "sandbox"
         telegram = None if token is None else TelegramAccess(self.settings.telegram_api_base.rstrip("/"), token)
-        return ProviderTools(self.http, self.clock, sandbox=self.settings.env == "sandbox", telegram=telegram)
+        return ProviderTools(self.http, self.clock, sandbox, telegram, self.settings.base_url)

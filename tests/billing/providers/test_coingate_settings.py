@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from yarl import URL
 
 from ferryman.billing.provider import ProviderTools
 from ferryman.billing.providers.coingate import CoinGate
 from ferryman.billing.providers.coingate.provider import ApiAppConfig
 from ferryman.kit.clock import SystemClock
 from ferryman.kit.errors import Misconfigured, Unreachable
-from ferryman.kit.http import Http
+from ferryman.kit.http import Answer, Http
 from tests.billing.providers.coingate_wire import live
 from tests.billing.providers.worlds import a_request, closed_address, coingate
 
@@ -43,6 +44,48 @@ async def test_an_address_for_callbacks_that_would_be_redirected_is_refused(http
     request = replace(a_request(currency="EUR"), hook_url="http://bot.example/hooks/coingate/x")
     with pytest.raises(Misconfigured, match="FERRYMAN_PUBLIC_URL"):
         await live(http, SystemClock()).open(request)
+
+
+class Outside(Http):
+    """The world as one machine sees it: our own address answers so, and CoinGate lists no orders."""
+
+    def __init__(self, own: int | None) -> None:
+        super().__init__()
+        self.own, self.asked = own, list[str]()
+
+    async def request(self, method: str, url: str | URL, **_: Any) -> Answer:
+        self.asked.append(str(url))
+        if not str(url).startswith("https://bot.example/"):
+            return Answer(200, {}, b'{"orders": []}')
+        if self.own is None:
+            raise Unreachable("bot.example gave no answer.")
+        return Answer(self.own, {"Location": "https://www.bot.example/"}, b"")
+
+
+def at_address(base_url: str, outside: Outside) -> CoinGate:
+    config = ApiAppConfig.model_validate({"api_token": "t"})
+    return CoinGate(config, ProviderTools(outside, SystemClock(), sandbox=False, base_url=base_url))
+
+
+@pytest.mark.parametrize("base_url", ["http://bot.example", "http://127.0.0.1:8080"])
+async def test_29_such_an_address_is_refused_before_anything_is_sold(base_url: str) -> None:
+    outside = Outside(200)
+    with pytest.raises(Misconfigured, match="FERRYMAN_PUBLIC_URL"):
+        await at_address(base_url, outside).check()
+    assert outside.asked == []
+
+
+@pytest.mark.parametrize("own", [301, 302, 307, 308])
+async def test_29_an_address_that_redirects_is_refused_too(own: int) -> None:
+    with pytest.raises(Misconfigured, match="redirect"):
+        await at_address("https://bot.example", Outside(own)).check()
+
+
+@pytest.mark.parametrize("own", [200, 404, 502, None])
+async def test_an_address_that_is_not_there_yet_or_not_from_here_proves_nothing(own: int | None) -> None:
+    outside = Outside(own)
+    assert "accepts the token" in await at_address("https://bot.example", outside).check()
+    assert outside.asked[0] == "https://bot.example/healthz"
 
 
 @pytest.mark.parametrize("hook_url", ["", "https://bot.example/hooks/coingate/x"])

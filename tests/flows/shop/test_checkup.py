@@ -6,9 +6,10 @@ import pytest
 
 from ferryman.billing.methods import Method
 from ferryman.fleet.node import Node
-from ferryman.flows.shop import checkup, staff
+from ferryman.flows.payments import ways
+from ferryman.flows.shop import checkup, setup, staff
 from ferryman.flows.shop.checkup import Finding
-from ferryman.kit.errors import AccessDenied, Unreachable
+from ferryman.kit.errors import AccessDenied, Misconfigured, Unreachable
 from ferryman.kit.secrets import Vault, new_key
 from ferryman_sandbox.weather import Fault
 from tests.support.messages import Outbox
@@ -113,6 +114,22 @@ async def test_a_wrong_bank_key_is_told_from_a_bank_that_is_away(shop: Town) -> 
     finding = await only(shop, "provider yookassa")
     assert "its account's keys" in finding.fix
     assert "another_key" not in finding.found
+
+
+async def test_29_an_address_that_ends_coingates_callbacks_is_refused_and_named(shop: Town) -> None:
+    """When it is set up, and, where the address was changed since, by the doctor."""
+    tools = shop.tools
+    tools.settings = tools.settings.model_copy(update={"env": "production", "public_url": "http://bot.example"})
+    config = {"api_token": "t"}
+    with pytest.raises(Misconfigured, match="FERRYMAN_PUBLIC_URL"):
+        await ways.edit(tools, "coingate", ways.Edit(config))
+    with pytest.raises(Misconfigured, match="FERRYMAN_PUBLIC_URL"):
+        await setup.apply(tools, setup.Shop.model_validate({"providers": [{"name": "coingate", "config": config}]}))
+    async with tools.db.unit() as session:
+        assert await session.get(Method, "coingate") is None
+        session.add(Method(name="coingate", enabled=True, sealed_config=tools.vault.seal(config)))
+    found = (await examined(shop))["provider coingate"]
+    assert (found.well, "FERRYMAN_PUBLIC_URL" in found.fix) == (False, True)
 
 
 async def test_a_panel_that_is_down_is_named_and_the_others_are_examined_all_the_same(shop: Town) -> None:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ferryman.billing.provider import Claim, Fact, Opened, PaymentRequest, PaymentState, ProviderTools, RawWebhook, Way
 from ferryman.billing.providers.coingate.answers import ID, Json, callback, fact, id_of, orders_in, problem
 from ferryman.kit import remote
-from ferryman.kit.errors import Busy, Conflict, Misconfigured, NotFound, Refused, Unreachable
+from ferryman.kit.errors import Busy, Conflict, Misconfigured, NotFound, Refused, Retry, Unreachable
 from ferryman.kit.remote import line_of, matching, page_address
 from ferryman.kit.secrets import same
 
@@ -27,6 +27,8 @@ TITLE = 150
 DESCRIPTION = 500
 # Creating is slower than reading over there; giving up early only makes more orders whose fate is unknown.
 PATIENCE = 30.0
+# Seconds for our own address to answer.
+OWN_ADDRESS = 5.0
 # A request younger than this, and not sent before by this process, was never sent.
 FRESH = timedelta(seconds=5)
 CLOCKS_APART = timedelta(hours=1)
@@ -148,6 +150,8 @@ class CoinGate:
                     yield found
 
     async def check(self) -> str:
+        """Raises Misconfigured as well where callbacks would be redirected: no order could be made, or heard of."""
+        await self._refuse_redirected(self._tools.base_url)
         orders_in(await self._call("GET", "/orders", {"per_page": "1"}))
         return f"CoinGate accepts the token ({'test' if self.test_mode else 'real'} money)."
 
@@ -175,6 +179,21 @@ class CoinGate:
             raise Misconfigured(
                 "CoinGate's callbacks would go to an http:// address, and a redirect to https:// ends them for good.",
                 "Set FERRYMAN_PUBLIC_URL to the https:// address that this machine is reached at.",
+            )
+
+    async def _refuse_redirected(self, base_url: str) -> None:
+        """Whether our own address answers with a redirect; one that cannot be reached from here proves nothing."""
+        self._refuse_redirecting(base_url)
+        if not base_url.startswith("https://"):
+            return
+        try:
+            answer = await self._tools.http.request("GET", f"{base_url}/healthz", timeout=OWN_ADDRESS)
+        except (Retry, Misconfigured):
+            return
+        if 300 <= answer.status < 400:
+            raise Misconfigured(
+                f"{base_url} answers with a redirect, and one ends an order's callbacks for good.",
+                "Set FERRYMAN_PUBLIC_URL to the address that it leads to, or have the proxy redirect nothing.",
             )
 
     def _again(self, order: Json, request: PaymentRequest) -> Opened:
