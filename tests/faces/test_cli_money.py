@@ -3,6 +3,9 @@
 import json
 import re
 
+import pytest
+
+from ferryman.billing.methods import Method
 from tests.faces.shell import Shell
 from tests.support.shop import Town
 
@@ -66,7 +69,7 @@ async def test_a_provider_is_listed_edited_and_its_way_named(shop: Town, shell: 
     assert "/hooks/balance/" not in listed
     assert "/hooks/coingate/" not in listed, "it is not set up"
     assert "env:" not in await well(shell, "provider", "edit", "yookassa", "--position", "3")
-    said = await ill(shell, "provider", "edit", "yookassa", "--set", "secret_key=env:NO_SUCH_VARIABLE")
+    said = await ill(shell, "provider", "edit", "yookassa", "--set", "shop_id=env:NO_SUCH_VARIABLE")
     assert "NO_SUCH_VARIABLE, which is not set" in said
     assert "FIELD=VALUE" in await ill(shell, "provider", "edit", "yookassa", "--set", "secret")
     said = await ill(shell, "provider", "edit", "coingate", "--set", "token=x", "--on")
@@ -78,6 +81,47 @@ async def test_a_provider_is_listed_edited_and_its_way_named(shop: Town, shell: 
     assert "not paid within" in await ill(shell, "provider", "test", "yookassa", "--wait", "5")
     assert "refund make" in await ill(shell, "provider", "test", "stars"), "who opened its link would be turned away"
     assert "write the sum" in await ill(shell, "provider", "test", "yookassa", "--amount", "ten")
+
+
+async def secret_key(shop: Town) -> str:
+    async with shop.tools.db.unit() as session:
+        method = await session.get_one(Method, "yookassa")
+        return str(shop.tools.vault.open(method.sealed_config)["secret_key"])
+
+
+@pytest.mark.parametrize(
+    ("provider", "setting", "says"),
+    [
+        ("yookassa", "secret_key=hunter2", "give env:NAME"),
+        ("yookassa", "secret_key=env:NO_SUCH_VARIABLE", "NO_SUCH_VARIABLE is not set"),
+        ("coingate", "previous_token=hunter2", "give env:NAME"),
+        ("stripe", "secret_key=hunter2", "give env:NAME"),
+        ("robokassa", "previous_password_2=hunter2", "give env:NAME"),
+    ],
+)
+async def test_a_secret_is_no_argument(shop: Town, shell: Shell, provider: str, setting: str, says: str) -> None:
+    said = await shell.ferryman("provider", "edit", provider, "--set", setting)
+    told = " ".join(said.err.replace("│", " ").split())
+    assert (said.code, said.out, says in told, setting.partition("=")[0] in told) == (2, "", True, True)
+    assert await secret_key(shop) == "live_key_of_the_tests"
+
+
+async def test_a_secret_comes_from_the_environment_or_from_standard_input(shop: Town, shell: Shell) -> None:
+    words = ("provider", "edit", "yookassa", "--off", "--set")
+    await well(shell, *words, "secret_key=env:KEY", KEY="another key")
+    assert await secret_key(shop) == "another key"
+    await well(shell, *words, "secret_key=-", "--set", "shop_id=100500", typed="live_key_of_the_tests\n")
+    assert await secret_key(shop) == "live_key_of_the_tests"
+    assert "secret_key" in await ill(shell, *words, "secret_key=")
+
+
+async def test_a_secret_that_is_optional_can_be_taken_out(shop: Town, shell: Shell) -> None:
+    words = ("provider", "edit", "coingate", "--off", "--set")
+    await well(shell, *words, "api_token=env:NEW", "--set", "previous_token=env:OLD", NEW="new", OLD="old")
+    await well(shell, *words, "previous_token=")
+    async with shop.tools.db.unit() as session:
+        method = await session.get_one(Method, "coingate")
+    assert shop.tools.vault.open(method.sealed_config) == {"api_token": "new", "previous_token": None}
 
 
 async def test_where_the_banks_list_and_the_books_differ_is_listed(shop: Town, shell: Shell) -> None:

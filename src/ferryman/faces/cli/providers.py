@@ -1,10 +1,13 @@
 """`ferryman provider list | edit | way | test`: who collects the money."""
 
 import os
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any, get_args
 
 import typer
+from pydantic import SecretStr
 
+import ferryman.faces.cli.asking as asking
 from ferryman.faces.cli.describing import AsJson
 from ferryman.faces.cli.running import go, show_json, with_tools
 from ferryman.flows.payments import trying, ways
@@ -43,7 +46,7 @@ def edit(
     name: Name,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", help="FIELD=VALUE; a secret as FIELD=env:VARIABLE, so that no shell history has it."),
+        typer.Option("--set", help="FIELD=VALUE; a secret as FIELD=env:NAME or FIELD=- (standard input)."),
     ] = None,
     on: Annotated[bool | None, typer.Option("--on/--off", help="Offer it, or stop new payments.")] = None,
     position: Annotated[int | None, typer.Option(min=0, max=99, help="Its place among the providers.")] = None,
@@ -51,7 +54,7 @@ def edit(
     """✏️  Set it up or change it; new settings are tried before they are kept."""
 
     async def work(tools: Tools) -> None:
-        config = resolved(dict(_pair(one) for one in settings or []), os.environ)
+        config = _settings(tools, name, settings or ())
         found = await ways.edit(tools, name, ways.Edit(config, on, position))
         typer.echo(f"✅ {name}: {found}")
         hook_url = ways.hook_url(tools, name)
@@ -102,6 +105,25 @@ def try_(
             typer.echo(f"{step.icon} {step.text}{' ' + step.link if step.link else ''}")
 
     go(with_tools(work), quiet=True)
+
+
+def _settings(tools: Tools, name: str, given: Sequence[str]) -> dict[str, Any]:
+    """What was given, with secrets from where they are kept; an empty one is taken out."""
+    kind = tools.providers.get(name)
+    fields = kind.Config.model_fields if kind is not None else {}
+    secret = {field for field, one in fields.items() if _holds_a_secret(one.annotation)}
+    found: dict[str, Any] = {}
+    for field, value in map(_pair, given):
+        if field in secret:
+            kept = asking.secret(f"--set {field}", value)
+            found[field] = None if kept is None else kept.get_secret_value()
+        else:
+            found[field] = resolved(value, os.environ)
+    return found
+
+
+def _holds_a_secret(annotation: Any) -> bool:
+    return annotation is SecretStr or any(map(_holds_a_secret, get_args(annotation)))
 
 
 def _pair(text: str) -> tuple[str, str]:
