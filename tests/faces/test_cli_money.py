@@ -67,6 +67,9 @@ async def test_a_provider_is_listed_edited_and_its_way_named(shop: Town, shell: 
     assert "✅ on" in listed.splitlines()[0]
     assert re.search(r"📨 its webhooks go to http\S+/hooks/yookassa/[A-Za-z0-9_-]{32}$", listed, re.MULTILINE)
     assert "/hooks/balance/" not in listed
+    assert "refuses the shop's credentials" not in listed
+    await shop.rows("UPDATE payment_methods SET denied_at = '2026-01-02 03:04+00' RETURNING name")
+    assert "🔐 it refuses the shop's credentials since 2026-01-02 03:04" in await well(shell, "provider", "list")
     assert "/hooks/coingate/" not in listed, "it is not set up"
     assert "env:" not in await well(shell, "provider", "edit", "yookassa", "--position", "3")
     said = await ill(shell, "provider", "edit", "yookassa", "--set", "shop_id=env:NO_SUCH_VARIABLE")

@@ -24,6 +24,7 @@ from ferryman.billing.provider import (
     ProviderTools,
     RawWebhook,
     Way,
+    unknown_status,
 )
 from ferryman.kit.errors import AccessDenied, Busy, FerrymanError, NotFound, Refused
 from ferryman.kit.remote import LONGEST_WAIT, ApiBase, document, form, line_of, matching, money, problem, refuse_play
@@ -218,7 +219,7 @@ def _fact(order: Json) -> Fact:
         raise Busy("Freekassa's answer about an order cannot be read.") from error
     if not _ID.fullmatch(str(number)) or not isinstance(ref, str):
         raise Busy("Freekassa's answer about an order cannot be read.")
-    unknown = (PaymentState.PENDING, f"unknown status {str(status)[:10]}")
+    unknown = (PaymentState.PENDING, unknown_status(status))
     state, reason = _STATES.get(status, unknown) if type(status) is int else unknown
     refunded = amount if reason == "refunded" else None
     return Fact(str(number), ref, state, amount, test=False, reason=reason, refunded=refunded)

@@ -20,7 +20,17 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ferryman.billing.provider import Claim, Fact, Opened, PaymentRequest, PaymentState, ProviderTools, RawWebhook, Way
+from ferryman.billing.provider import (
+    Claim,
+    Fact,
+    Opened,
+    PaymentRequest,
+    PaymentState,
+    ProviderTools,
+    RawWebhook,
+    Way,
+    unknown_status,
+)
 from ferryman.kit import remote
 from ferryman.kit.errors import AccessDenied, Busy, Conflict, FerrymanError, NotFound, Refused, Unreachable
 from ferryman.kit.http import Answer
@@ -233,9 +243,7 @@ class Heleket:
         state = _STATES.get(status, PaymentState.PENDING)
         if status.startswith("refund_") and coins(invoice.get("payment_amount")) < coins(invoice.get("payer_amount")):
             state = PaymentState.SHORT
-        reason = (
-            None if status in ("paid", "paid_over") else status if status in _STATES else f"unknown status {status}"
-        )
+        reason = None if status in ("paid", "paid_over") else status if status in _STATES else unknown_status(status)
         refunded = None
         if state is PaymentState.SUCCEEDED:
             refunded = amount if status == "refund_paid" else Money(0, amount.currency)

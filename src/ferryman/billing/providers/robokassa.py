@@ -24,6 +24,7 @@ from ferryman.billing.provider import (
     ProviderTools,
     RawWebhook,
     Way,
+    unknown_status,
 )
 from ferryman.kit.errors import AccessDenied, Busy, Conflict, FerrymanError, Misconfigured, NotFound, Refused
 from ferryman.kit.remote import ApiBase, form, matching, money, problem, refuse_play
@@ -186,7 +187,7 @@ class Robokassa:
 
     def _fact(self, state: ET.Element, external_id: str) -> Fact:
         code = state.findtext(f"{_SPACE}State/{_SPACE}Code") or ""
-        shown, reason = _STATES.get(code, (PaymentState.PENDING, f"unknown status {code[:10]}"))
+        shown, reason = _STATES.get(code, (PaymentState.PENDING, unknown_status(code)))
         info = f"{_SPACE}Info/{_SPACE}"
         try:
             amount = money(state.findtext(f"{info}OutSum"), CURRENCY)

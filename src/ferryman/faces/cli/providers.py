@@ -33,6 +33,9 @@ def list_(as_json: AsJson = False) -> None:
         for one in found:
             state = "✅ on" if one.enabled else "⏸  off" if one.configured else "▫️  not set up"
             typer.echo(f"{one.icon} {one.name} · {one.title['en']} · {state}")
+            if one.denied_at is not None:
+                since = one.denied_at.isoformat(" ", "minutes")
+                typer.echo(f"   🔐 it refuses the shop's credentials since {since}, and is offered to nobody")
             for code, icon, title, on in one.ways if len(one.ways) > 1 else []:
                 typer.echo(f"   {'✅' if on else '⏸ '} {icon} {code} · {title}")
             if one.configured and one.hook_url:

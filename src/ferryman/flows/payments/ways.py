@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -21,7 +22,8 @@ _log = log.get("ways")
 class Listed:
     """One provider: whether it has settings, is on, its place among the others, and its ways with theirs.
 
-    `hook_url` is where its webhooks are to go, "" for one that sends none.
+    `hook_url` is where its webhooks are to go, "" for one that sends none. `denied_at`: since when it does not accept
+    the shop's credentials, and is offered to nobody.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Listed:
     ways: list[tuple[str, str, str, bool]]
     """Code, icon, title in English, on or off."""
     hook_url: str = ""
+    denied_at: datetime | None = None
 
 
 async def listed(tools: Tools) -> list[Listed]:
@@ -50,8 +53,9 @@ async def listed(tools: Tools) -> list[Listed]:
             icon = (chosen.icon if chosen else None) or way.icon or kind.icon
             ways.append((way.code, icon, str(title["en"]), chosen is None or chosen.enabled))
         on = method is not None and method.enabled
-        place = method.position if method is not None else 0
-        found.append(Listed(name, kind.icon, kind.title, method is not None, on, place, ways, hook_url(tools, name)))
+        place, denied = (method.position, method.denied_at) if method is not None else (0, None)
+        shown = Listed(name, kind.icon, kind.title, method is not None, on, place, ways, hook_url(tools, name), denied)
+        found.append(shown)
     return sorted(found, key=lambda one: (not one.enabled, one.position, one.name))
 
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl
 
-from ferryman.billing.provider import Fact, PaymentState
+from ferryman.billing.provider import Fact, PaymentState, unknown_status
 from ferryman.kit import remote
 from ferryman.kit.errors import Busy, FerrymanError, Refused, Unreachable
 from ferryman.kit.http import Answer
@@ -56,7 +56,7 @@ def _state(order: Json, status: str) -> tuple[PaymentState, str | None]:
             return PaymentState.SHORT, f"{status}, yet something was paid"
         return PaymentState.CANCELLED, status
     known = status in _WAITING
-    return PaymentState.PENDING, (status if known else f"unknown status {status[:40]}")
+    return PaymentState.PENDING, (status if known else unknown_status(status))
 
 
 def _came(order: Json, price: Money) -> Money | None:

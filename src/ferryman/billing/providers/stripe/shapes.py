@@ -4,7 +4,15 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from ferryman.billing.provider import Kept, PaymentRequest, PaymentState, RefundFact, RefundRequest, RefundState
+from ferryman.billing.provider import (
+    Kept,
+    PaymentRequest,
+    PaymentState,
+    RefundFact,
+    RefundRequest,
+    RefundState,
+    unknown_status,
+)
 from ferryman.kit import remote
 from ferryman.kit.errors import Unreachable
 from ferryman.kit.money import Money
@@ -79,7 +87,7 @@ def session_state(session: Json, intent: Json) -> tuple[PaymentState, str | None
             return PaymentState.CANCELLED, declined or "unknown"
         case "complete":
             return PaymentState.PENDING, f"complete, {str(paid)[:40]}"
-    return PaymentState.PENDING, f"unknown status {str(status)[:40]}"
+    return PaymentState.PENDING, unknown_status(status)
 
 
 def intent_state(intent: Json) -> tuple[PaymentState, str | None]:

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from ferryman.billing.provider import Claim, Fact, Kept, PaymentState, RefundFact, RefundState
+from ferryman.billing.provider import Claim, Fact, Kept, PaymentState, RefundFact, RefundState, unknown_status
 from ferryman.billing.providers.yookassa.api import Json
 from ferryman.kit.errors import Refused, Unreachable
 from ferryman.kit.money import Money
@@ -66,7 +66,7 @@ def fact(payment: Json) -> Fact:
     elif state in (PaymentState.SUCCEEDED, PaymentState.HELD) and payment.get("paid") is not True:
         state, reason = PaymentState.PENDING, f"{status} but not paid"
     elif status not in _STATES:
-        reason = f"unknown status {status[:40]}"
+        reason = unknown_status(status)
     return Fact(
         external_id=id_of(payment),
         ref=named(payment, "payment_id"),
@@ -90,7 +90,7 @@ def refund_fact(refund: Json) -> RefundFact:
     state = _REFUND_STATES.get(status, RefundState.PENDING)
     reason = _why(refund) if state is RefundState.FAILED else None
     if status not in _REFUND_STATES:
-        reason = f"unknown status {status[:40]}"
+        reason = unknown_status(status)
     return RefundFact(id_of(refund), payment_id, state, amount, named(refund, "refund_id"), reason)
 
 
