@@ -119,6 +119,20 @@ def test_decisions_are_numbered_and_listed() -> None:
     assert [link for link in listed if link[:1].isdigit()] == [page.name for page in DECISIONS]
 
 
+def test_every_case_of_the_payment_services_names_tests_that_exist() -> None:
+    page_ = (ROOT / "docs/testing.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \| .+ \| (`.+`) \|$", page_, flags=re.MULTILINE)
+    assert [int(number) for number, _ in rows] == list(range(1, 46))
+    for number, proofs in rows:
+        named = re.findall(r"`([\w/]+\.py)::(test_\w+)`", proofs)
+        assert named, f"{number} is proved by nothing"
+        for file, name in named:
+            text = (ROOT / "tests" / file).read_text(encoding="utf-8")
+            assert re.search(rf"^(async )?def {name}\(", text, flags=re.MULTILINE), (
+                f"{number}: {file}::{name} is not there"
+            )
+
+
 def test_the_changelog_begins_with_this_version() -> None:
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     versions = re.findall(r"^## (\S+)", text, flags=re.MULTILINE)

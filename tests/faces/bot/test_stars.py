@@ -29,6 +29,8 @@ from tests.support.shop import PLANS, Town
 PRICE = 150
 # Seconds to judge a question in: Telegram itself waits ten.
 UNHURRIED = 9.0
+# Read before the tests give themselves more time.
+SHIPPED = stars_checkout.JUDGE_SECONDS
 
 
 @pytest.fixture(autouse=True)
@@ -189,8 +191,10 @@ async def locked(database_url: str, table: str) -> AsyncIterator[None]:
 async def test_38_a_slow_database_gets_a_polite_no_while_telegram_waits(
     star_shop: Town, ann: Person, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Within two seconds, as it is shipped: the payer looks at a spinner for as long."""
+    assert SHIPPED < 2
     link = await invoice_for(star_shop, ann)
-    monkeypatch.setattr(stars_checkout, "JUDGE_SECONDS", 1.5)
+    monkeypatch.setattr(stars_checkout, "JUDGE_SECONDS", SHIPPED)
     async with locked(database_url, "payments"):
         checkout = await answered(ann, ask(ann, link))
     assert (checkout["state"], checkout["error"]) == ("refused", voice("ru").plain("refused-busy"))

@@ -13,9 +13,10 @@ import pytest
 from ferryman import __version__
 from ferryman.faces.web import app, server
 from ferryman.faces.web.hooks import LARGEST_BODY
+from ferryman.flows.payments import ways
 from ferryman.flows.tools import Tools
 from ferryman.kit.errors import Misconfigured
-from tests.faces.web.conftest import SILENCE_SECONDS, Reply, Site
+from tests.faces.web.conftest import SILENCE_SECONDS, Reply, Site, served
 from tests.support.chat import until
 from tests.support.outage import database_away
 from tests.support.shop import Town, notification
@@ -48,6 +49,25 @@ async def test_the_banks_own_notification_leads_to_a_key_and_a_link_that_works(s
     again = await site.get(path, if_none_match=got.headers["etag"])
     assert (again.status, again.body) == (304, b"")
     assert (await site.get(path[:-1] + ("A" if path[-1] != "A" else "B"))).status == 404
+
+
+async def test_12_who_sends_is_what_our_own_proxy_wrote_and_not_what_the_sender_did(shop: Town, tools: Tools) -> None:
+    """10 and 11 as well: with networks named, one of the bank's is heard, and nobody from elsewhere."""
+    tools.settings = tools.settings.model_copy(update={"proxy_hops": 1})
+    await ways.edit(tools, "yookassa", ways.Edit({"senders": ["185.71.76.0/27"]}))
+    checkout = await shop.order(await shop.customer())
+    claim = notification(shop.payment_of(checkout) | {"status": "succeeded", "paid": True})
+    async with served(tools) as site:
+        for written in ("185.71.76.5, 203.0.113.9", "203.0.113.9", "185.71.76.5,", ""):
+            assert (await site.post(site.hook, claim, headers={"X-Forwarded-For": written})).status == 400, written
+        assert (await site.post(site.hook, claim)).status == 400, "straight to us, past the proxy"
+        assert await shop.value("SELECT count(*) FROM webhook_events") == 0
+        paid = notification(shop.pay(checkout))
+        heard = await site.post(site.hook, paid, headers={"X-Forwarded-For": "203.0.113.9, 185.71.76.5"})
+    assert heard.status == 200
+    await shop.work()
+    assert await shop.rows("SELECT remote_ip, verdict FROM webhook_events") == [("185.71.76.5", "paid")]
+    assert await shop.value("SELECT count(*) FROM grants") == 1
 
 
 async def test_the_bank_hears_what_it_wants_to_hear(shop: Town, site: Site) -> None:

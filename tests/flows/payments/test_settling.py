@@ -197,18 +197,6 @@ async def test_what_nobody_may_send_over_the_web_is_not_taken(shop: Town) -> Non
         await settling.told(shop.tools, "no-such-provider", RawWebhook(b"{}"))
 
 
-@pytest.mark.parametrize("event", ["payment.foo", "refund.foo"])
-async def test_an_event_that_nobody_has_heard_of_is_kept_and_the_bank_is_asked(shop: Town, event: str) -> None:
-    """16, for a payment that is there and not paid."""
-    payment = shop.payment_of(await shop.order(await shop.customer()))
-    payment |= {"payment_id": payment["id"]}
-    assert await settling.webhook_came(shop.tools, "yookassa", RawWebhook(notification(payment, event))) == (200, "")
-    await shop.work()
-    (kept,) = await shop.rows("SELECT event, verdict FROM webhook_events")
-    assert tuple(kept) == (event, "still_pending")
-    assert await grants(shop) == 0
-
-
 @pytest.mark.parametrize("event", ["payout.succeeded", "deal.closed", "payment_method.active"])
 async def test_an_event_about_something_else_is_kept_answered_and_nothing_comes_of_it(shop: Town, event: str) -> None:
     raw = RawWebhook(notification(await paid(shop), event), {"content-type": "application/json"}, "203.0.113.9")
