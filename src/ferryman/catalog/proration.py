@@ -23,7 +23,7 @@ class Stretch:
 
     `worth` is what was paid for it and not given back since, in minor units of `currency`; 0 for time that was given
     away. `traffic_bytes` came with it, 0 = unlimited. `alone`: nothing was left before it, or what was left was given
-    in for it.
+    in for it. `regained_with`: the payment's id, where it came again with money that came back.
     """
 
     seconds: int
@@ -31,6 +31,7 @@ class Stretch:
     currency: str = ""
     traffic_bytes: int = 0
     alone: bool = False
+    regained_with: int | None = None
 
 
 @dataclass(frozen=True)
@@ -61,13 +62,17 @@ def worth_left(added: Sequence[Stretch], left_seconds: int, left_bytes: int | No
 
     `added` in the order in which it happened; `left_bytes` None = unlimited.
     """
+    found: dict[str, Fraction] = {}
+    for stretch, worth in each_left(added, left_seconds, left_bytes):
+        found[stretch.currency] = found.get(stretch.currency, Fraction(0)) + worth
+    return {currency: int(worth) for currency, worth in found.items() if int(worth)}
+
+
+def each_left(added: Sequence[Stretch], left_seconds: int, left_bytes: int | None) -> list[tuple[Stretch, Fraction]]:
+    """The same for each stretch that was paid for and is not used up, newest first."""
     running = _running(added, left_seconds)
     unspent = _unspent(running, left_bytes)
-    found: dict[str, Fraction] = {}
-    for stretch, share in running:
-        if stretch.worth > 0:
-            found[stretch.currency] = found.get(stretch.currency, Fraction(0)) + stretch.worth * share * unspent
-    return {currency: int(worth) for currency, worth in found.items() if int(worth)}
+    return [(stretch, stretch.worth * share * unspent) for stretch, share in running if stretch.worth > 0]
 
 
 def _running(added: Sequence[Stretch], left_seconds: int) -> list[tuple[Stretch, Fraction]]:

@@ -6,6 +6,7 @@ against what it had bought: a third of the money takes back a third of the time,
 that another payment bought, or that staff gave away, is ever taken.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -18,6 +19,17 @@ class Share:
 
 
 NOTHING = Share(0, 0)
+
+
+def sum_of(shares: Iterable[Share]) -> Share:
+    seconds = bytes_ = 0
+    for one in shares:
+        seconds, bytes_ = seconds + one.seconds, bytes_ + one.bytes
+    return Share(seconds, bytes_)
+
+
+def less(one: Share, by: Share) -> Share:
+    return Share(one.seconds - by.seconds, one.bytes - by.bytes)
 
 
 @dataclass(frozen=True)

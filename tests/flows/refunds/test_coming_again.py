@@ -106,4 +106,45 @@ async def test_a_refund_from_before_the_upgrade_that_did_not_arrive_makes_no_oth
     await second.provider_says(refunded=9950)
     before = await worth_now(shop)
     await first.provider_says(refunded=0)
-    assert await worth_now(shop) <= before + 100
+    assert await worth_now(shop) == pytest.approx(before + 9950, abs=100), "the half month that came again, no more"
+
+
+async def test_what_came_again_after_an_upgrade_is_given_in_at_the_next_one(shop: Town) -> None:
+    first = await bought(shop)
+    second = await first.again()
+    await second.provider_says(charged_back=PRICE)
+    new = await upgraded(first)
+    before = await worth_now(shop)
+    await second.provider_says(charged_back=0)
+    assert await worth_now(shop) == pytest.approx(before + PRICE, abs=100)
+    await shop.rows("UPDATE prices SET minor = 90000 WHERE minor = 54900 RETURNING term_id")
+    newer = await upgraded(first, "standard", 90)
+    assert await newer.left() == pytest.approx(timedelta(days=90), abs=HOUR)
+    for one in (second, new, first, newer):
+        await one.give_back("all")
+        fair = timedelta(days=90) * (await accounts(shop)).get("provider", 0) / 90000
+        assert await first.left() == pytest.approx(fair, abs=HOUR)
+
+
+async def test_what_comes_again_after_all_had_ended_and_began_anew_is_worth_its_money_too(shop: Town) -> None:
+    first = await bought(shop)
+    await first.provider_says(charged_back=PRICE)
+    second = await first.again()
+    before = await worth_now(shop)
+    await first.provider_says(charged_back=0)
+    assert await worth_now(shop) == pytest.approx(before + PRICE, abs=100)
+    await first.provider_says(charged_back=PRICE)
+    assert await worth_now(shop) == pytest.approx(before, abs=100)
+    await second.give_back("all")
+    assert await first.left() == timedelta(0)
+
+
+async def test_what_came_again_leaves_the_new_plan_as_used_up_as_it_is(shop: Town) -> None:
+    first = await bought(shop)
+    second = await first.again()
+    await second.provider_says(charged_back=PRICE)
+    new = await upgraded(first)
+    await second.provider_says(charged_back=0)
+    days_later(shop, 15)
+    assert (await new.give_back("unused")).minor == pytest.approx(15000 / 2, abs=100)
+    assert await worth_now(shop) == pytest.approx(PRICE + PRICE / 2, abs=100)

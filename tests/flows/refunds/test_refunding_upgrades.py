@@ -17,11 +17,11 @@ from tests.support.shop import Town
 HOUR = timedelta(hours=3)
 
 
-async def upgraded(one: Counter) -> Counter:
-    """Half a month of ⛵ is given in for a month of 🚀 at 349.00."""
+async def upgraded(one: Counter, plan: str = "unlimited", days: int = 30) -> Counter:
+    """What is left of ⛵ is given in for a month of 🚀 at 349.00, or the other way round."""
     shop = one.shop
     ref = (await one.subscription()).ref
-    wish = buying.Wish(one.customer.id, await shop.term("unlimited"), "yookassa", secrets.token_hex(8), upgrade_of=ref)
+    wish = buying.Wish(one.customer.id, await shop.term(plan, days), "yookassa", secrets.token_hex(8), upgrade_of=ref)
     checkout = await buying.begin(shop.tools, wish)
     await shop.webhook(shop.pay(checkout))
     await shop.work()

@@ -46,7 +46,7 @@ async def grant(session: AsyncSession, purchase: Purchase, order: Order, now: da
         _log.warning("upgrade_beside", order=order.ref, subscription=old.id)
         return await upgrading.beside(session, purchase, old, takeover, now)
     came_to = proration.converted(bargain, carried)
-    parts = await worth.parts_of(session, old.id, order.currency, carried)
+    parts = await worth.parts_of(session, old, order.currency, carried, now)
     takeover = Takeover(came_to.seconds, came_to.traffic_bytes, order.currency, carried, parts)
     _log.info("upgraded", order=order.ref, subscription=old.id, carried=carried, seconds=came_to.seconds)
     return await upgrading.exchange(session, purchase, old, takeover, now)

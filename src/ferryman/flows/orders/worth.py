@@ -4,8 +4,8 @@ Paid is what a provider collected or a balance gave; time from a gift code, from
 The arithmetic is `catalog.proration`.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,6 +17,8 @@ from ferryman.billing.order import LedgerEntry, LedgerTransaction, Order, Paymen
 from ferryman.billing.refund import OPEN, Refund, State
 from ferryman.catalog import proration
 from ferryman.catalog.proration import DAY, Stretch
+from ferryman.flows.orders import coming_again
+from ferryman.flows.orders.coming_again import Regained
 from ferryman.kit.errors import Refused
 from ferryman.subscriptions.adjusting import Adjustment
 from ferryman.subscriptions.subscription import Grant, Subscription
@@ -26,9 +28,8 @@ from ferryman.subscriptions.upgrading import Upgrade
 SECOND = timedelta(seconds=1)
 # Accounts that a payment comes from when it comes from nobody: a gift code, what an accepted payment was short of.
 UNPAID = ("gifts", "shortfall")
-# The end moved by the span that time stood still, or what a chargeback or a refund had taken came back; nothing was
-# added.
-NOT_ADDED = ("unfrozen", "chargeback_won", "refund_returned")
+# The end moved by the span that time stood still, so nothing was added; what came again is counted for itself.
+NOT_ADDED = ("unfrozen", *coming_again.CAME_AGAIN)
 
 REASONS = {
     "ended": "This subscription has ended; there is nothing left of it to be given in.",
@@ -79,22 +80,28 @@ async def given_in(session: AsyncSession, one: Subscription, now: datetime) -> G
 
 async def left_of(session: AsyncSession, one: Subscription, now: datetime) -> dict[str, int]:
     """What its unused time and traffic were bought for, in minor units by currency; empty when that is nothing."""
-    left_seconds = (one.ends_at - one.clock(now)) // SECOND
-    left_bytes = one.traffic_bytes - one.used if one.traffic_bytes else None
-    return proration.worth_left(await _added(session, one.id), left_seconds, left_bytes)
+    return proration.worth_left(await _added(session, one.id), *_standing(one, now))
 
 
-async def parts_of(session: AsyncSession, subscription_id: int, currency: str, carried: int) -> dict[int, int]:
-    """Whose money `carried` minor units of its worth are, by payment id: what is left is what was bought last.
+async def parts_of(
+    session: AsyncSession, one: Subscription, currency: str, carried: int, now: datetime
+) -> dict[int, int]:
+    """Whose money `carried` minor units of its worth are, by payment id: what is left is what was bought last, and what
+    came again is its own payment's.
 
     No payment stands for more than somebody paid and has not got back: what went back has taken its time along.
     """
-    rows = (await session.execute(_grants(subscription_id))).all()
     found, rest = {}, carried
+    for stretch, worth in proration.each_left(await _added(session, one.id), *_standing(one, now)):
+        if stretch.regained_with is not None and stretch.currency == currency and int(worth):
+            found[stretch.regained_with] = int(worth)
+            rest -= int(worth)
+    rows = (await session.execute(_grants(one.id))).all()
     for row in reversed([each for each in rows if each.currency == currency]):
-        part = min(_kept(row), rest)
+        known = found.get(row.Grant.payment_id, 0)
+        part = min(_kept(row) - known, rest)
         if part:
-            found[row.Grant.payment_id] = part
+            found[row.Grant.payment_id] = known + part
         rest -= part
     return found
 
@@ -128,6 +135,12 @@ def gone() -> ColumnElement[int]:
     return func.greatest(of_it, Payment.refunded + Payment.charged_back)
 
 
+def _standing(one: Subscription, now: datetime) -> tuple[int, int | None]:
+    """Seconds and bytes that are left of it."""
+    left_bytes = one.traffic_bytes - one.used if one.traffic_bytes else None
+    return (one.ends_at - one.clock(now)) // SECOND, left_bytes
+
+
 async def _held(session: AsyncSession, one: Subscription, now: datetime) -> frozenset[str]:
     mine = select(Subscription).where(Subscription.customer_id == one.customer_id, Subscription.id != one.id)
     return frozenset(each.plan_code for each in await session.scalars(mine) if not each.ended(now))
@@ -140,9 +153,23 @@ async def _added(session: AsyncSession, subscription_id: int) -> list[Stretch]:
     refunds = list(await session.scalars(mine.where(Refund.state != State.FAILED)))
     taken = _taken(rows, refunds)
     found = [(row.Grant.created_at, _stretch(row, refunds, taken[row.Grant.id])) for row in rows]
+    begun = next((row for row, (_, stretch) in reversed(list(zip(rows, found, strict=True))) if stretch.alone), None)
     others = select(Adjustment).where(Adjustment.subscription_id == subscription_id, Adjustment.kind.not_in(NOT_ADDED))
     given = [one for one in await session.scalars(others) if one.ends_at > one.ended_before]
     found += [(one.created_at, Stretch((one.ends_at - one.ended_before) // SECOND)) for one in given]
+    if begun is None:
+        return _in_order(found)
+    since = begun.Grant.created_at
+    came = await coming_again.since(session, subscription_id, refunds, since, upgraded=_replaces(begun))
+    again = _came_again(rows, came, _carried(begun.Upgrade, refunds, since) if _replaces(begun) else {})
+    if _replaces(begun):
+        return _in_order([*found, *again])
+    # Nothing was given in, so it is again what it was: time from before the purchase after which it came.
+    after = _in_order([each for each in found if each[0] >= since])
+    return [*_in_order(again), *(replace(each, alone=False) for each in after)]
+
+
+def _in_order(found: Iterable[tuple[datetime, Stretch]]) -> list[Stretch]:
     return [stretch for _, stretch in sorted(found, key=lambda each: each[0])]
 
 
@@ -152,26 +179,57 @@ def _taken(rows: Sequence[Any], refunds: Sequence[Refund]) -> Mapping[int, Share
     What had come again after an upgrade was no part of any grant.
     """
     found = {row.Grant.id: NOTHING for row in rows}
-    places = {row.Grant.payment_id: at for at, row in enumerate(rows)}
     for one in refunds:
         if one.state != State.SUCCEEDED:
             continue
-        at = places[one.payment_id]
-        for later in range(at, len(rows)):
-            replaced = rows[later].Upgrade is not None and rows[later].Upgrade.replaced
-            if replaced and one.finished_at is not None and rows[later].Grant.created_at <= one.finished_at:
-                at = later
-        number = rows[at].Grant.id
+        number = _taken_of(rows, one).Grant.id
         seconds, bytes_ = one.taken_seconds - one.again_seconds, one.taken_bytes - one.again_bytes
         found[number] = Share(found[number].seconds + seconds, found[number].bytes + bytes_)
     return found
+
+
+def _taken_of(rows: Sequence[Any], one: Refund) -> Any:
+    """The grant that a refund took it of: its payment's, or the last for which that was given in by then."""
+    at = next(at for at, row in enumerate(rows) if row.Grant.payment_id == one.payment_id)
+    for later in range(at, len(rows)):
+        if _replaces(rows[later]) and one.finished_at is not None and rows[later].Grant.created_at <= one.finished_at:
+            at = later
+    return rows[at]
+
+
+def _came_again(
+    rows: Sequence[Any], came: Mapping[int, Regained], carried: Mapping[str, int]
+) -> list[tuple[datetime, Stretch]]:
+    """What came again, and when: worth what it was bought for, as far as that is kept and not `carried` over anyway."""
+    found = []
+    for row in rows:
+        number = row.Grant.payment_id
+        if number in came:
+            one = came[number]
+            most = max(_kept(row) - carried.get(str(number), 0), 0)
+            worth = min(_worth_once(_taken_of(rows, one.refund), one.share), most)
+            # No traffic came again on a plan that had none to count; 0 would make all that is left unlimited.
+            again = Stretch(one.share.seconds, worth, row.currency, max(one.share.bytes, 1), regained_with=number)
+            found.append((one.at, again))
+    return found
+
+
+def _worth_once(row: Any, share: Share) -> int:
+    """Minor units that so much of a grant was bought for."""
+    seconds = row.Grant.days * DAY if row.Upgrade is None else row.Upgrade.seconds
+    paid = row.minor - row.unpaid + (row.Upgrade.carried if row.Upgrade is not None else 0)
+    return int(max(paid, 0) * share.seconds // max(seconds, 1))
+
+
+def _replaces(row: Any) -> bool:
+    return row.Upgrade is not None and bool(row.Upgrade.replaced)
 
 
 def _stretch(row: Any, refunds: Sequence[Refund], taken: Share) -> Stretch:
     """`refunds` are those of all its payments, `taken` is what went of this grant."""
     grant, upgrade = row.Grant, row.Upgrade
     seconds = grant.days * DAY if upgrade is None else upgrade.seconds
-    worth = _kept(row) + (_carried(upgrade, refunds, grant.created_at) if upgrade is not None else 0)
+    worth = _kept(row) + (sum(_carried(upgrade, refunds, grant.created_at).values()) if upgrade is not None else 0)
     bytes_ = int(row.snapshot["traffic_bytes"]) if upgrade is None else upgrade.traffic_bytes
     begun = grant.ends_at - timedelta(seconds=seconds)
     lapsed = grant.ended_before is None or begun > grant.ended_before
@@ -180,17 +238,17 @@ def _stretch(row: Any, refunds: Sequence[Refund], taken: Share) -> Stretch:
         worth=worth,
         currency=row.currency,
         traffic_bytes=max(bytes_ - taken.bytes, 1) if bytes_ else 0,
-        alone=lapsed or (upgrade is not None and upgrade.replaced),
+        alone=lapsed or _replaces(row),
     )
 
 
-def _carried(upgrade: Upgrade, refunds: Sequence[Refund], since: datetime) -> int:
-    """Minor units of what was given in that have not gone back since: each payment answers for its own part."""
+def _carried(upgrade: Upgrade, refunds: Sequence[Refund], since: datetime) -> dict[str, int]:
+    """Minor units of what was given in that have not gone back since: each payment answers for its own part, by id."""
     gone: dict[str, int] = {}
     for one in refunds:
         if one.finished_at is None or one.finished_at >= since:
             gone[str(one.payment_id)] = gone.get(str(one.payment_id), 0) + one.gone
-    return sum(max(part - gone.get(number, 0), 0) for number, part in upgrade.parts.items())
+    return {number: max(part - gone.get(number, 0), 0) for number, part in upgrade.parts.items()}
 
 
 def _kept(row: Any) -> int:

@@ -1,6 +1,6 @@
 """What a payment bought, and what of that is unused: read from grants, refunds and the history, under a row lock."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,14 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ferryman.billing.order import Order, Payment
 from ferryman.billing.refund import Refund, State
 from ferryman.fleet.key import KeyEvent
+from ferryman.flows.orders import coming_again
+from ferryman.flows.orders.coming_again import Regained
 from ferryman.subscriptions.subscription import Grant, Subscription
-from ferryman.subscriptions.taking_back import NOTHING, Bought, Share, Standing, Stretch, unused
+from ferryman.subscriptions.taking_back import NOTHING, Bought, Share, Standing, Stretch, less, sum_of, unused
 from ferryman.subscriptions.upgrading import Upgrade
 
 DAY = timedelta(days=1) // timedelta(seconds=1)
 BOUGHT_NOTHING = Bought(0, 0, limited=False)
-# What the history says of money that had gone and came back.
-CAME_AGAIN = ("chargeback_won", "refund_returned")
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Added:
 
     def taken(self, since: datetime | None = None) -> Share:
         """Of what it bought: what had come again after an upgrade is no part of that."""
-        return _sum(
+        return sum_of(
             Share(one.taken_seconds - one.again_seconds, one.taken_bytes - one.again_bytes)
             for one in self.refunds
             if since is None or (one.finished_at is not None and one.finished_at >= since)
@@ -74,39 +74,28 @@ async def of_payment(session: AsyncSession, payment: Payment, now: datetime) -> 
     # Given in for another plan, it lives on as a part of what that came to.
     at = max((later for later in range(mine, len(added)) if added[later].replaces), default=mine)
     stretch, taken = _stretch(added, mine, at, subscription)
+    since = added[at].grant.created_at
+    came = await _came_again(session, added)
     given = await _given_later(session, added[at].grant)
-    later = _sum([given, *(_less(Share(one.seconds, one.bytes), one.taken()) for one in added[at + 1 :])])
+    later = sum_of([given, *(less(Share(one.seconds, one.bytes), one.taken()) for one in added[at + 1 :])])
     bought = stretch.bought(taken)
     left = _left(subscription, now)
-    share = unused(stretch, bought, Standing(left, later))
+    on_top = sum_of([later, *(one.share for one in came.values() if one.at > since)])
+    share = unused(stretch, bought, Standing(left, on_top))
     if at == mine:
         return Holding(subscription, bought, share, stretch.mine)
-    since = added[at].grant.created_at
-    won, there = await _won_since(session, added[mine], since), _less(_less(left, later), share)
+    won, there = came[payment.id].share if payment.id in came else NOTHING, less(less(left, later), share)
     regained = Share(max(min(won.seconds, there.seconds), 0), max(min(won.bytes, there.bytes), 0))
     return Holding(subscription, bought, share, stretch.mine, since, regained)
 
 
-async def _won_since(session: AsyncSession, one: Added, since: datetime) -> Share:
-    """What has come again since then of what had been taken for its payment before, as far as that was not taken anew.
-
-    What was taken later, and has come again, is a part of what the payment bought once more.
-    """
-    before = {each.ref for each in one.refunds if _before(each, since)}
-    told = select(KeyEvent.detail).where(
-        KeyEvent.subscription_id == one.grant.subscription_id, KeyEvent.at > since, KeyEvent.what.in_(CAME_AGAIN)
-    )
-    came = []
-    for detail in await session.scalars(told):
-        if detail.get("refund") in before:
-            old, new = detail["traffic_bytes"]
-            came.append(Share(detail["seconds"], new - old))
-    anew = (Share(each.again_seconds, each.again_bytes) for each in one.refunds if each.ref not in before)
-    return _less(_sum(came), _sum(anew))
-
-
-def _before(one: Refund, since: datetime) -> bool:
-    return one.finished_at is not None and one.finished_at < since
+async def _came_again(session: AsyncSession, added: Sequence[Added]) -> dict[int, Regained]:
+    """What came again after the last upgrade, by payment id."""
+    since = next((one.grant.created_at for one in reversed(added) if one.replaces), None)
+    if since is None:
+        return {}
+    refunds = [each for one in added for each in one.refunds]
+    return await coming_again.since(session, added[0].grant.subscription_id, refunds, since, upgraded=True)
 
 
 def _stretch(added: Sequence[Added], mine: int, at: int, subscription: Subscription) -> tuple[Stretch, Share]:
@@ -117,7 +106,7 @@ def _stretch(added: Sequence[Added], mine: int, at: int, subscription: Subscript
         return Stretch(one.seconds, one.bytes, limited, taken=one.taken()), one.taken()
     since, carried = one.grant.created_at, one.upgrade.carried
     part = one.payment.minor if mine == at else int(one.upgrade.parts.get(str(added[mine].payment.id), 0))
-    everybody = _sum(each.taken(since) for each in added[: at + 1])
+    everybody = sum_of(each.taken(since) for each in added[: at + 1])
     whole = one.payment.minor + carried
     return Stretch(one.seconds, one.bytes, limited, part, whole, everybody), added[mine].taken(since)
 
@@ -170,14 +159,3 @@ async def _given_later(session: AsyncSession, grant: Grant) -> Share:
 def _left(one: Subscription, now: datetime) -> Share:
     seconds = (one.ends_at - one.clock(now)) // timedelta(seconds=1)
     return Share(max(seconds, 0), max(one.traffic_bytes - one.used, 0))
-
-
-def _sum(shares: Iterable[Share]) -> Share:
-    seconds = bytes_ = 0
-    for one in shares:
-        seconds, bytes_ = seconds + one.seconds, bytes_ + one.bytes
-    return Share(seconds, bytes_)
-
-
-def _less(one: Share, by: Share) -> Share:
-    return Share(one.seconds - by.seconds, one.bytes - by.bytes)
