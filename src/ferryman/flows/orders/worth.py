@@ -161,6 +161,8 @@ async def _added(session: AsyncSession, subscription_id: int) -> list[Stretch]:
         return _in_order(found)
     since = begun.Grant.created_at
     came = await coming_again.since(session, subscription_id, refunds, since, upgraded=_replaces(begun))
+    if not came:
+        return _in_order(found)
     again = _came_again(rows, came, _carried(begun.Upgrade, refunds, since) if _replaces(begun) else {})
     if _replaces(begun):
         return _in_order([*found, *again])
