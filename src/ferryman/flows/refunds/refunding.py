@@ -17,7 +17,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ferryman.billing import refund
-from ferryman.billing.order import Order, Payment
+from ferryman.billing.order import Payment
 from ferryman.billing.provider import RefundFact, Refunding, RefundRequest, RefundState
 from ferryman.billing.refund import Origin, Refund, State, Through
 from ferryman.flows.alerting import alert
@@ -28,7 +28,7 @@ from ferryman.flows.refunds.giving_back import taken_back
 from ferryman.flows.refunds.weighing import Proposal
 from ferryman.flows.tools import Tools
 from ferryman.kit import log
-from ferryman.kit.errors import Misconfigured, NotFound, Refused, Retry
+from ferryman.kit.errors import Misconfigured, Refused, Retry
 from ferryman.messaging import money_back
 from ferryman.people.customer import Customer
 
@@ -196,12 +196,8 @@ async def listed(tools: Tools, which: str = "", *, open_only: bool = False, most
         query = query.where(Refund.state.in_(refund.OPEN))
     async with tools.db.unit() as session:
         if which:
-            order = select(Order.id).where(Order.ref == which)
-            mine = select(Payment.id).where((Payment.ref == which) | Payment.order_id.in_(order))
-            ids = list(await session.scalars(mine))
-            if not ids:
-                raise NotFound(f"There is no payment and no order {which!r}.")
-            query = query.where(Refund.payment_id.in_(ids))
+            mine = await weighing.payments_named(session, which)
+            query = query.where(Refund.payment_id.in_([one.id for one in mine]))
         return list(await session.scalars(query))
 
 

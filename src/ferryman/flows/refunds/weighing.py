@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ferryman.billing import gift, ledger, refund
+from ferryman.billing import checkout, gift, ledger, refund
 from ferryman.billing.gift import GiftState
 from ferryman.billing.order import Attempt, Order, Payment
 from ferryman.billing.provider import InHouse, Offered, Refunding
@@ -127,16 +127,23 @@ class Proposal:
         return {"seconds": self.goes.seconds, "bytes": self.goes.bytes, "ends_at": ends, "gifts": self.void_gifts}
 
 
+async def payments_named(session: AsyncSession, word: str) -> list[Payment]:
+    """The payment of that ref, or all attempts to pay the order of that ref. Raises NotFound."""
+    named = select(Payment).join(Order, Order.id == Payment.order_id).order_by(Payment.id)
+    for ref in (Payment.ref, Order.ref):
+        found = list(await session.scalars(named.where(ref == word)))
+        if found:
+            return found
+    raise NotFound(f"There is no payment and no order {word!r}.")
+
+
 async def payment_named(session: AsyncSession, word: str) -> int:
     """The id of a payment by its ref, or of the one payment of an order by the order's. Raises NotFound, Refused."""
-    by_ref = await session.scalar(select(Payment.id).where(Payment.ref == word))
-    if by_ref is not None:
-        return by_ref
-    paid = select(Payment).join(Order, Order.id == Payment.order_id).where(Order.ref == word)
-    found = list(await session.scalars(paid.where(Payment.state == Attempt.SUCCEEDED).order_by(Payment.id)))
+    named = await payments_named(session, word)
+    found = [one for one in named if word == one.ref or one.state == Attempt.SUCCEEDED]
     match found:
         case []:
-            raise NotFound(f"There is no payment {word!r}, and no order of that name that was paid.")
+            raise NotFound(f"The order {word!r} was not paid.")
         case [only]:
             return only.id
     raise Refused(f"That order was paid more than once; name one: {', '.join(one.ref for one in found)}.")
@@ -146,8 +153,7 @@ async def locked(session: AsyncSession, payment_id: int) -> Payment:
     """The payment, with its customer's row and its own held until the transaction ends, in the house's order."""
     payment = await session.get_one(Payment, payment_id)
     await session.get_one(Customer, payment.order.customer_id, with_for_update=LOCK, populate_existing=True)
-    own = {"of": Payment, **LOCK}
-    return await session.get_one(Payment, payment_id, with_for_update=own, populate_existing=True)
+    return await checkout.held(session, payment_id)
 
 
 async def case(tools: Tools, session: AsyncSession, payment: Payment) -> Case:
@@ -202,6 +208,8 @@ def propose(one: Case, wish: str, through: Through | None, *, keep_access: bool 
         raise Refused("It was paid with a gift code: refund the payment that bought the code, or make another code.")
     way = _way(one, through)
     amount = Money(_minor(one, wish), payment.currency)
+    if amount.minor <= 0 and wish not in (ALL, UNUSED):
+        raise Refused(f"{amount} cannot be given back: name an amount above zero.")
     if amount.minor <= 0:
         why = "nothing of it is unused" if wish == UNUSED and one.left else "nothing of it is left"
         raise Refused(f"There is nothing to give back of {payment.ref}: {why}.")
