@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ferryman.faces.cli.tables import width
 from ferryman.flows.tools import Tools
 from tests.faces.shell import Shell
 from tests.flows.refund_shop import PRICE, accounts, bought
@@ -39,12 +40,17 @@ async def test_a_refund_is_shown_then_made_then_listed(shell: Shell, shop: Town)
     assert one.at_the_bank() == "66.33"
     (listed,) = json.loads(await well(shell, "refund", "list", one.payment, "--json"))
     assert (listed["state"], listed["amount"], listed["why"]) == ("succeeded", "66.33 RUB", "asked")
-    assert "66.33 RUB" in await well(shell, "refund", "list")
+    shown = await well(shell, "refund", "list")
+    assert all(word in shown for word in ("66.33 RUB", "asked", listed["ref"], one.payment))
+    assert listed["payment"] == one.payment
+    assert max(width(line) for line in shown.splitlines()) <= 80
     assert "Nothing was given back" in await well(shell, "refund", "list", "--open")
 
 
 async def test_what_cannot_be_refunded_says_why(shell: Shell, shop: Town) -> None:
     one = await bought(shop)
+    idle = await shell.ferryman("refund", "make", one.payment, "all", "--why", " ", typed="y\n")
+    assert (idle.code, "Give a reason" in idle.err, "Do it?" in idle.out) == (1, True, False)
     too_much = await shell.ferryman("refund", "make", one.payment, "500", "--why", "asked", "--yes")
     assert (too_much.code, "is more than the 199.00 RUB" in too_much.err) == (1, True)
     both = await shell.ferryman("refund", "preview", one.payment, "--to-balance", "--by-hand")

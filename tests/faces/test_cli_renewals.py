@@ -28,6 +28,8 @@ async def test_renewals_are_listed_and_ended_and_no_token_is_shown(shell: Shell,
     assert "token" not in json.dumps(facts)
 
     assert (await shell.ferryman("renewal", "stop", ref)).code == 2, "a reason must be given"
+    idle = await shell.ferryman("renewal", "stop", ref, "--why", " ")
+    assert (idle.code, "Give a reason" in idle.err) == (1, True)
     assert (await shell.ferryman("renewal", "stop", str(TELEGRAM_ID), "--why", "by phone")).code == 0
     again = await shell.ferryman("renewal", "stop", ref, "--why", "by phone")
     assert (again.code, "does not renew itself" in again.err) == (1, True)

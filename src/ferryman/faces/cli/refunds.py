@@ -17,6 +17,7 @@ from ferryman.flows.keys.handling import Cause
 from ferryman.flows.refunds import refunding
 from ferryman.flows.refunds.weighing import Proposal
 from ferryman.flows.tools import Tools
+from ferryman.kit.money import Money
 
 group = typer.Typer(name="refund", help="💸 Giving money back, and what goes with it.", no_args_is_help=True)
 
@@ -72,6 +73,7 @@ def make(
     through, cause = _through(to_balance, by_hand), Cause(OPERATOR, why, tap=secrets.token_hex(8))
 
     async def work(tools: Tools) -> None:
+        refunding.must_say_why(cause)
         said = await refunding.preview(tools, payment, amount, through, keep_access=keep_access)
         for line in _lines(said):
             typer.echo(line)
@@ -97,24 +99,21 @@ def list_(
     async def work(tools: Tools) -> None:
         found = await refunding.listed(tools, payment, open_only=open_only, most=most)
         if as_json:
-            show_json([_row_facts(one) for one in found])
+            show_json([_row_facts(one, ref) for one, ref in found])
             return
-        rows = [
-            (
-                ICONS[one.state],
-                f"{one.created_at:%Y-%m-%d %H:%M}",
-                str(one.amount),
-                one.provider if one.through == Through.PROVIDER else one.through,
-                one.by,
-                one.reason or one.why,
-            )
-            for one in found
-        ]
-        head = ("", "BEGUN", "AMOUNT", "THROUGH", "BY", "WHY")
-        for line in table(head, rows, squeeze=5) if rows else ["Nothing was given back yet."]:
+        head = ("", "BEGUN", "AMOUNT", "THROUGH", "REFUND", "PAYMENT")
+        lines = table(head, [_row(one, ref) for one, ref in found], squeeze=3)
+        typer.echo(lines[0] if found else "Nothing was given back yet.")
+        for line, (one, _) in zip(lines[1:], found, strict=True):
             typer.echo(line)
+            typer.echo(f"    {one.by}: {one.why}" + (f" ❌ {one.reason}" if one.reason else ""))
 
     go(with_tools(work), quiet=True)
+
+
+def _row(one: Refund, payment: str) -> tuple[str, ...]:
+    through = one.provider if one.through == Through.PROVIDER else one.through
+    return ICONS[one.state], f"{one.created_at:%Y-%m-%d %H:%M}", str(one.amount), through, one.ref, payment
 
 
 def _through(to_balance: bool, by_hand: bool) -> Through | None:
@@ -170,13 +169,15 @@ def _facts(said: Proposal) -> dict[str, object]:
     }
 
 
-def _row_facts(one: Refund) -> dict[str, object]:
+def _row_facts(one: Refund, payment: str) -> dict[str, object]:
     return {
         "ref": one.ref,
+        "payment": payment,
         "provider": one.provider,
         "external_id": one.external_id,
         "state": one.state,
         "amount": str(one.amount),
+        "won_back": str(Money(one.won_back, one.currency)),
         "origin": one.origin,
         "through": one.through,
         "by": one.by,

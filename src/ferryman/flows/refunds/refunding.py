@@ -11,7 +11,6 @@ What goes back at somebody else's word, in the provider's dashboard or by the pa
 
 import asyncio
 import re
-from collections.abc import Sequence
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -32,7 +31,7 @@ from ferryman.kit.errors import Misconfigured, Refused, Retry
 from ferryman.messaging import money_back
 from ferryman.people.customer import Customer
 
-__all__ = ["apply", "ask", "listed", "make", "preview", "sweep", "taken_back"]
+__all__ = ["apply", "ask", "listed", "make", "must_say_why", "preview", "sweep", "taken_back"]
 
 _log = log.get("refunds")
 
@@ -55,6 +54,12 @@ async def preview(
         return weighing.propose(await weighing.case(tools, session, payment), wish, through, keep_access=keep_access)
 
 
+def must_say_why(cause: Cause) -> None:
+    """Raises Refused when there is no reason given."""
+    if not cause.why.strip():
+        raise Refused("Give a reason: it stays in the books.")
+
+
 async def make(
     tools: Tools,
     which: str,
@@ -69,8 +74,7 @@ async def make(
     What is under way when this answers is carried on by the sweep. Raises NotFound, Refused with a sentence for staff,
     also when there is no reason given.
     """
-    if not cause.why.strip():
-        raise Refused("Give a reason: it stays in the books.")
+    must_say_why(cause)
     if cause.tap and not TAP.fullmatch(cause.tap):
         raise Refused(f"A tap is a word of at most {LONGEST_TAP} letters, digits, hyphens or underscores.")
     one = await _begin(tools, which, wish, cause, through, keep_access=keep_access)
@@ -189,16 +193,18 @@ async def sweep(tools: Tools) -> None:
             await tools.jobs.defer(session, "ask_refund", once=f"refund:{refund_id}", refund_id=refund_id)
 
 
-async def listed(tools: Tools, which: str = "", *, open_only: bool = False, most: int = 50) -> Sequence[Refund]:
-    """The newest refunds, of one payment or of all. Raises NotFound for a payment that is not there."""
-    query = select(Refund).order_by(Refund.id.desc()).limit(most)
+async def listed(tools: Tools, which: str = "", *, open_only: bool = False, most: int = 50) -> list[tuple[Refund, str]]:
+    """The newest refunds, of one payment or of all, each with its payment's ref. Raises NotFound for a payment that is
+    not there."""
+    query = select(Refund, Payment.ref).join(Payment, Payment.id == Refund.payment_id)
+    query = query.order_by(Refund.id.desc()).limit(most)
     if open_only:
         query = query.where(Refund.state.in_(refund.OPEN))
     async with tools.db.unit() as session:
         if which:
             mine = await weighing.payments_named(session, which)
             query = query.where(Refund.payment_id.in_([one.id for one in mine]))
-        return list(await session.scalars(query))
+        return [(one, ref) for one, ref in await session.execute(query)]
 
 
 def request_of(one: Refund, payment: Payment, customer: Customer) -> RefundRequest:

@@ -134,7 +134,7 @@ async def payments_named(session: AsyncSession, word: str) -> list[Payment]:
         found = list(await session.scalars(named.where(ref == word)))
         if found:
             return found
-    raise NotFound(f"There is no payment and no order {word!r}.")
+    raise NotFound(f"There is no payment {word!r}, and no order of that name.")
 
 
 async def payment_named(session: AsyncSession, word: str) -> int:

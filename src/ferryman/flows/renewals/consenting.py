@@ -186,7 +186,10 @@ async def switch_off(tools: Tools, customer_id: int, ref: str) -> Consent:
 
 
 async def stop(tools: Tools, which: str, why: str) -> Subscription:
-    """An operator ends a renewal. `which` is a subscription's ref, or its customer's Telegram id. Raises NotFound."""
+    """An operator ends a renewal. `which` is a subscription's ref, or its customer's Telegram id. Raises NotFound,
+    Refused, also when there is no reason given."""
+    if not why.strip():
+        raise Refused("Give a reason: it stays in the log.")
     async with tools.db.unit() as session:
         found = await holdings.named(session, which)
         subscription = await session.get_one(Subscription, found.id, with_for_update=LOCK)
