@@ -134,3 +134,9 @@ async def test_where_the_banks_list_and_the_books_differ_is_listed(shop: Town, s
            VALUES ('yookassa', 'x-1', 'unknown_here', 100, 'RUB', '1.00 RUB came in', now(), now()) RETURNING id"""
     )
     assert "1.00 RUB came in" in await ill(shell, "ledger", "findings")
+    await shop.rows(
+        """INSERT INTO bank_comparisons (provider, compared_at, theirs, ours, recovered)
+           VALUES ('yookassa', '2026-03-01 04:00Z', 12, 11, 1) RETURNING provider"""
+    )
+    said = await ill(shell, "ledger", "findings")
+    assert "yookassa · 2026-03-01 04:00 · 12 payments there, 11 here, 1 settled by it" in said

@@ -101,6 +101,11 @@ async def unresolved(session: AsyncSession) -> list[BankFinding]:
     )
 
 
+async def comparisons(session: AsyncSession) -> list[BankComparison]:
+    """The last one with each provider, by name."""
+    return list(await session.scalars(select(BankComparison).order_by(BankComparison.provider)))
+
+
 async def compared(session: AsyncSession, provider: str, theirs: int, ours: int, recovered: int, now: datetime) -> None:
     """Remember that a comparison came to its end."""
     counts = {"compared_at": now, "theirs": theirs, "ours": ours, "recovered": recovered}

@@ -58,12 +58,11 @@ AT_PROVIDER = (Through.PROVIDER, Through.HAND)
 
 
 class Refund(Base):
-    """`whole`: it was all that was left of the payment, and is asked for as such. `policy` is what was shown before it
-    was made; `taken_seconds` and `taken_bytes` are what is taken of the access in the end, `again_seconds` and
-    `again_bytes` what of that had come again after an upgrade and is no part of what the payment bought. `won_back` is
-    how much has come back: of a chargeback that the bank gave up, or of a refund that the provider could not carry out
-    after all; what was taken for that was given again, and counts as taken no more. `reason` is the provider's word for
-    why it failed."""
+    """`whole`: it was all that was left of the payment, and is asked for as such. `taken_seconds` and `taken_bytes` are
+    what is taken of the access in the end, `again_seconds` and `again_bytes` what of that had come again after an
+    upgrade and is no part of what the payment bought. `won_back` is how much has come back: of a chargeback that the
+    bank gave up, or of a refund that the provider could not carry out after all; what was taken for that was given
+    again, and counts as taken no more. `reason` is the provider's word for why it failed."""
 
     __tablename__ = "refunds"
 
@@ -80,7 +79,6 @@ class Refund(Base):
     through: Mapped[str]
     whole: Mapped[bool]
     takes: Mapped[str]
-    policy: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
     taken_seconds: Mapped[int] = mapped_column(default=0, server_default="0")
     taken_bytes: Mapped[int] = mapped_column(default=0, server_default="0")
     again_seconds: Mapped[int] = mapped_column(default=0, server_default="0")

@@ -134,10 +134,7 @@ class Charge(Base):
     payment_id: Mapped[int] = mapped_column(ForeignKey("payments.id"), primary_key=True, autoincrement=False)
     renewal_id: Mapped[int] = mapped_column(ForeignKey("renewals.id"), index=True)
     period_end: Mapped[datetime]
-    try_number: Mapped[int]
     counted: Mapped[bool] = mapped_column(default=False, server_default="false")  # that it failed has had its effect
-
-    __table_args__ = (CheckConstraint("try_number > 0", name="tries_begin_at_one"),)
 
 
 class Step(enum.StrEnum):

@@ -252,9 +252,9 @@ def key(one: Agreement, number: int) -> str:
     return f"renew-{one.subscription_id}-{int(one.period_end.timestamp())}-{number}"
 
 
-def put_down(session: AsyncSession, one: Agreement, payment: Payment, number: int) -> None:
+def put_down(session: AsyncSession, one: Agreement, payment: Payment) -> None:
     """The payment is a charge of this agreement."""
-    session.add(Charge(payment_id=payment.id, renewal_id=one.id, period_end=one.period_end, try_number=number))
+    session.add(Charge(payment_id=payment.id, renewal_id=one.id, period_end=one.period_end))
 
 
 async def _tries(session: AsyncSession, one: Agreement) -> int:

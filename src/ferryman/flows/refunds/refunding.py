@@ -105,7 +105,6 @@ async def _begin(
             now,
             whole=said.whole,
             takes=said.takes,
-            policy=said.kept(),
             by=cause.actor,
             why=cause.why,
         )

@@ -121,11 +121,6 @@ class Proposal:
     void_gifts: int
     spent_gifts: int
 
-    def kept(self) -> dict[str, object]:
-        """For the refund's row: what was known when it was decided."""
-        ends = self.ends_at.isoformat() if self.ends_at else None
-        return {"seconds": self.goes.seconds, "bytes": self.goes.bytes, "ends_at": ends, "gifts": self.void_gifts}
-
 
 async def payments_named(session: AsyncSession, word: str) -> list[Payment]:
     """The payment of that ref, or all attempts to pay the order of that ref. Raises NotFound."""

@@ -232,7 +232,7 @@ async def _charge(scene: Scene, term: Term, cost: Cost) -> None:
     words = opening.words(tools, scene.customer, order, contact=scene.customer.contact or "")
     key = renewals.key(one, number)
     payment = await checkout.attempt(session, order, one.provider, words, now, way=one.way, key=key)
-    renewals.put_down(session, one, payment, number)
+    renewals.put_down(session, one, payment)
     _tried(scene)
     one.next_try_at = now + LOOK_SOON
     await tools.jobs.defer(session, "ask_payment", once=f"payment:{payment.id}", payment_id=payment.id)

@@ -13,7 +13,6 @@ CREATE TABLE refunds (
     through VARCHAR NOT NULL,
     whole BOOLEAN NOT NULL,
     takes VARCHAR NOT NULL,
-    policy JSONB DEFAULT '{}' NOT NULL,
     taken_seconds BIGINT DEFAULT '0' NOT NULL,
     taken_bytes BIGINT DEFAULT '0' NOT NULL,
     again_seconds BIGINT DEFAULT '0' NOT NULL,

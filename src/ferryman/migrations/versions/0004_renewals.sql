@@ -48,11 +48,9 @@ CREATE TABLE renewal_charges (
     payment_id BIGINT NOT NULL,
     renewal_id BIGINT NOT NULL,
     period_end TIMESTAMP WITH TIME ZONE NOT NULL,
-    try_number BIGINT NOT NULL,
     counted BOOLEAN DEFAULT 'false' NOT NULL,
     CONSTRAINT pk_renewal_charges PRIMARY KEY (payment_id),
     CONSTRAINT fk_renewal_charges_payment_id FOREIGN KEY (payment_id) REFERENCES payments (id),
-    CONSTRAINT fk_renewal_charges_renewal_id FOREIGN KEY (renewal_id) REFERENCES renewals (id),
-    CONSTRAINT ck_renewal_charges_tries_begin_at_one CHECK (try_number > 0)
+    CONSTRAINT fk_renewal_charges_renewal_id FOREIGN KEY (renewal_id) REFERENCES renewals (id)
 );
 CREATE INDEX ix_renewal_charges_renewal_id ON renewal_charges (renewal_id);
