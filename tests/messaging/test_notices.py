@@ -101,6 +101,7 @@ EVERY = [
             "denied",
             "silent",
             "unknown",
+            "unopened",
             "endless",
             "refunds",
             "uncompared",

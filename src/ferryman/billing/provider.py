@@ -141,19 +141,10 @@ class Claim:
         return cls(event, f"{event}:{sha256(body).hexdigest()[:32]}")
 
 
-UNKNOWN_STATUS = "unknown status"
-
-
-def unknown_status(said: object) -> str:
-    """The reason of a Fact whose status is none that we know; the staff are told of those that begin so."""
-    return f"{UNKNOWN_STATUS} {str(said)[:40]}"
-
-
 @dataclass(frozen=True)
 class Fact:
-    """What the provider itself confirms when asked. `test` marks play money.
-
-    `reason` says why it was cancelled, or what it waits for; `unknown_status` where nobody here knows its word.
+    """What the provider itself confirms when asked. `test` marks play money; `reason` says why it was cancelled or what
+    it waits for, by `remote.unknown_status` where nobody here knows the word.
 
     `amount` is what the payment was opened for, in the order's currency; that is what is compared. `refunded` and
     `charged_back` are how much of a success has been given back, or taken back by the payer's bank, so far, whoever

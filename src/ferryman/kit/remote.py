@@ -28,6 +28,7 @@ from ferryman.kit.errors import (
 from ferryman.kit.money import Money
 
 LONGEST_WAIT = 3600.0
+UNKNOWN_STATUS = "unknown status"
 LONGEST_ADDRESS = 2048
 LONGEST_ID = 120
 # What services call the id of a line in a list.
@@ -231,6 +232,11 @@ def worth_of(coins_paid: Decimal, coins_asked: Decimal, price: Money) -> Money:
         return Money(0, price.currency)
     share = Fraction(coins_paid) / Fraction(coins_asked)
     return Money(min(max(int(price.minor * share), 0), price.minor), price.currency)
+
+
+def unknown_status(said: object) -> str:
+    """A sentence for a status that is none of those we know; whoever looks for such knows them by UNKNOWN_STATUS."""
+    return f"{UNKNOWN_STATUS} {str(said)[:40]}"
 
 
 def page_address(given: Any) -> str:

@@ -254,11 +254,22 @@ async def test_a_status_that_nobody_knows_is_told_of_and_grants_nothing(shop: To
     ]
 
 
-@pytest.mark.parametrize("opened", [True, False])
-async def test_a_payment_that_has_no_end(shop: Town, told: Outbox, *, opened: bool) -> None:
-    """Its provider never says the last word, or never says anything."""
-    if not opened:
-        storm(shop, mode="status", status=500, times=-1)
+async def test_a_provider_that_opens_no_payments(shop: Town, told: Outbox) -> None:
+    """It does not answer, or has a cap on orders: the customer waits for the link."""
+    storm(shop, mode="status", status=500, times=-1)
+    for person in (7, 8):
+        assert (await shop.order(await shop.customer(person))).pay_url is None
+    await shop.later(minutes=9)
+    assert await alarmed(shop, told) == []
+    await shop.later(minutes=2)
+    assert await alarmed(shop, told) == ["🚫 <b>A provider opens no payments</b>"]
+    assert "2 · ⏱ 11 min" in told.sent[-1].text
+    shop.bank.weather.clear()
+    await shop.later(minutes=15)
+    assert await shop.rows("SELECT state FROM payments") == [("pending",)] * 2
+
+
+async def test_a_payment_that_has_no_end(shop: Town, told: Outbox) -> None:
     await shop.order(await shop.customer())
     assert ENDLESS not in await pass_days(shop, told, 2)
     assert ENDLESS in await pass_days(shop, told, 2)

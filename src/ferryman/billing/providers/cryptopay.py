@@ -25,7 +25,6 @@ from ferryman.billing.provider import (
     ProviderTools,
     RawWebhook,
     Way,
-    unknown_status,
 )
 from ferryman.kit import remote
 from ferryman.kit.errors import AccessDenied, Busy, NotFound, Refused, Unreachable
@@ -241,7 +240,7 @@ class CryptoPay:
         state = _STATES.get(status, PaymentState.PENDING)
         reason = "expired" if state is PaymentState.CANCELLED else None
         if status not in _STATES:
-            reason = unknown_status(status)
+            reason = remote.unknown_status(status)
         details = {name: str(invoice[name])[:60] for name in _BOOKS if isinstance(invoice.get(name), (str, int))}
         fee = _fee(invoice, amount) if state is PaymentState.SUCCEEDED else None
         return Fact(_id_of(invoice), _ref_of(invoice), state, amount, self.test_mode, reason, fee, details=details)

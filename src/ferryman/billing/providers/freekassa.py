@@ -24,10 +24,20 @@ from ferryman.billing.provider import (
     ProviderTools,
     RawWebhook,
     Way,
-    unknown_status,
 )
 from ferryman.kit.errors import AccessDenied, Busy, FerrymanError, NotFound, Refused
-from ferryman.kit.remote import LONGEST_WAIT, ApiBase, document, form, line_of, matching, money, problem, refuse_play
+from ferryman.kit.remote import (
+    LONGEST_WAIT,
+    ApiBase,
+    document,
+    form,
+    line_of,
+    matching,
+    money,
+    problem,
+    refuse_play,
+    unknown_status,
+)
 from ferryman.kit.secrets import same
 
 REAL_API = "https://api.fk.life/v1"

@@ -29,13 +29,12 @@ from ferryman.billing.provider import (
     ProviderTools,
     RawWebhook,
     Way,
-    unknown_status,
 )
 from ferryman.kit import remote
 from ferryman.kit.errors import AccessDenied, Busy, Conflict, FerrymanError, NotFound, Refused, Unreachable
 from ferryman.kit.http import Answer
 from ferryman.kit.money import Money
-from ferryman.kit.remote import coins, line_of, matching, page_address
+from ferryman.kit.remote import coins, line_of, matching, page_address, unknown_status
 from ferryman.kit.secrets import same
 
 REAL_API = "https://api.heleket.com/v1"

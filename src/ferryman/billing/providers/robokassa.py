@@ -24,10 +24,9 @@ from ferryman.billing.provider import (
     ProviderTools,
     RawWebhook,
     Way,
-    unknown_status,
 )
 from ferryman.kit.errors import AccessDenied, Busy, Conflict, FerrymanError, Misconfigured, NotFound, Refused
-from ferryman.kit.remote import ApiBase, form, matching, money, problem, refuse_play
+from ferryman.kit.remote import ApiBase, form, matching, money, problem, refuse_play, unknown_status
 from ferryman.kit.secrets import same
 
 REAL_API = "https://auth.robokassa.ru"

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from ferryman.billing.findings import comparisons
 from ferryman.faces.cli.asking import TelegramId
 from ferryman.faces.cli.describing import AsJson
 from ferryman.faces.cli.running import go, show_json, with_tools
@@ -126,9 +125,7 @@ def findings(as_json: AsJson = False) -> None:
         if as_json:
             show_json([{"provider": o.provider, "id": o.external_id, "kind": o.kind, "what": o.what} for o in found])
         else:
-            async with tools.db.unit() as session:
-                last = await comparisons(session)
-            for each in last:
+            for each in await banking.compared(tools):
                 counts = f"{each.theirs} payments there, {each.ours} here, {each.recovered} settled by it"
                 typer.echo(f"🏦 {each.provider} · {each.compared_at:%Y-%m-%d %H:%M} · {counts}")
             for one in found:

@@ -8,9 +8,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ferryman.billing import alarms
-from ferryman.billing.provider import UNKNOWN_STATUS, Listing
+from ferryman.billing.provider import Listing
 from ferryman.flows.alerting import alert
 from ferryman.flows.tools import Tools
+from ferryman.kit.remote import UNKNOWN_STATUS
 from ferryman.messaging import alerts
 
 # The goal is nothing older than two minutes while the nodes are up; a node that is down has an alert of its own, and
@@ -20,6 +21,8 @@ UNREAD_AFTER = timedelta(minutes=1)
 # Payments that were found paid by asking, and no webhook from that provider in all this time: its address is wrong.
 SILENT_AFTER = timedelta(hours=6)
 SILENT_PAYMENTS = 3
+# A customer who has waited that long for the link has gone.
+UNOPENED_AFTER = timedelta(minutes=10)
 # Every provider is final about an unpaid payment within a day, and about a coin under way soon after.
 ENDLESS_AFTER = timedelta(days=3)
 # A refund of which we do not even know whether the provider has it; and one that its banks have not decided.
@@ -76,11 +79,15 @@ QUERIES = {
                count(*) AS number
         FROM payments WHERE ask_at IS NOT NULL AND state = 'pending' AND starts_with(reason, :unknown)
         GROUP BY provider, reason""",
+    "unopened": """
+        SELECT p.provider AS about, min(p.created_at) AS since, '' AS detail, count(*) AS number FROM payments p
+        WHERE p.ask_at IS NOT NULL AND p.state = 'creating' AND p.created_at < :unopened
+          AND NOT EXISTS (SELECT 1 FROM payment_methods m WHERE m.name = p.provider AND m.denied_at IS NOT NULL)
+        GROUP BY p.provider""",
     "endless": """
-        SELECT ref AS about, created_at AS since,
-               concat_ws(', ', provider, coalesce(external_id, 'never opened'), reason) AS detail, 1 AS number
+        SELECT ref AS about, created_at AS since, concat_ws(', ', provider, external_id, reason) AS detail, 1 AS number
         FROM payments WHERE ask_at IS NOT NULL AND created_at < :endless
-          AND (state = 'creating' OR state = 'pending' AND external_id IS NOT NULL)""",
+          AND state = 'pending' AND external_id IS NOT NULL""",
     "refunds": """
         SELECT r.ref AS about, r.created_at AS since, 'payment ' || p.ref AS detail, 1 AS number
         FROM refunds r JOIN payments p ON p.id = r.payment_id
@@ -125,6 +132,7 @@ async def _standing(tools: Tools, session: AsyncSession, what: str, now: datetim
         "silent": now - SILENT_AFTER,
         "payments": SILENT_PAYMENTS,
         "unknown": UNKNOWN_STATUS,
+        "unopened": now - UNOPENED_AFTER,
         "endless": now - ENDLESS_AFTER,
         "unanswered": now - UNANSWERED_AFTER,
         "undecided": now - UNDECIDED_AFTER,

@@ -189,6 +189,12 @@ def _difference(fact: Fact, kind: FindingKind, what: str) -> Difference:
     return Difference(fact.external_id[:LONGEST], kind, fact.amount, what, fact.ref)
 
 
+async def compared(tools: Tools) -> Sequence[BankComparison]:
+    """The last comparison with each provider, by name."""
+    async with tools.db.unit() as session:
+        return await findings.comparisons(session)
+
+
 async def unexplained(tools: Tools) -> Sequence[BankFinding]:
     """Every difference that no later comparison has resolved, oldest first."""
     async with tools.db.unit() as session:

@@ -5,12 +5,12 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl
 
-from ferryman.billing.provider import Fact, PaymentState, unknown_status
+from ferryman.billing.provider import Fact, PaymentState
 from ferryman.kit import remote
 from ferryman.kit.errors import Busy, FerrymanError, Refused, Unreachable
 from ferryman.kit.http import Answer
 from ferryman.kit.money import Money
-from ferryman.kit.remote import coins, matching
+from ferryman.kit.remote import coins, matching, unknown_status
 
 AFTER_RATE_LIMIT = 60.0
 AFTER_ORDER_CAP = 600.0

@@ -11,7 +11,6 @@ from ferryman.billing.provider import (
     RefundFact,
     RefundRequest,
     RefundState,
-    unknown_status,
 )
 from ferryman.kit import remote
 from ferryman.kit.errors import Unreachable
@@ -87,7 +86,7 @@ def session_state(session: Json, intent: Json) -> tuple[PaymentState, str | None
             return PaymentState.CANCELLED, declined or "unknown"
         case "complete":
             return PaymentState.PENDING, f"complete, {str(paid)[:40]}"
-    return PaymentState.PENDING, unknown_status(status)
+    return PaymentState.PENDING, remote.unknown_status(status)
 
 
 def intent_state(intent: Json) -> tuple[PaymentState, str | None]:

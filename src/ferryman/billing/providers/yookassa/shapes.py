@@ -3,11 +3,11 @@
 import re
 from typing import Any
 
-from ferryman.billing.provider import Claim, Fact, Kept, PaymentState, RefundFact, RefundState, unknown_status
+from ferryman.billing.provider import Claim, Fact, Kept, PaymentState, RefundFact, RefundState
 from ferryman.billing.providers.yookassa.api import Json
 from ferryman.kit.errors import Refused, Unreachable
 from ferryman.kit.money import Money
-from ferryman.kit.remote import document, money, page_address
+from ferryman.kit.remote import document, money, page_address, unknown_status
 
 LARGEST_WEBHOOK = 64 * 1024
 ID = re.compile(r"[A-Za-z0-9-]{1,64}")

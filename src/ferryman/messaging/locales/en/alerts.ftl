@@ -60,6 +60,7 @@ notice-money-alarm =
         [denied] 🔐 <b>A payment provider keeps us out</b>
         [silent] 🔕 <b>A payment provider sends no webhooks</b>
         [unknown] ❓ <b>A provider says of payments what we do not know</b>
+        [unopened] 🚫 <b>A provider opens no payments</b>
         [endless] ♾ <b>A payment stays open for days</b>
         [refunds] ⏳ <b>A refund has no end</b>
         [uncompared] 🏦 <b>The books cannot be held beside a provider's list</b>
@@ -76,6 +77,7 @@ notice-money-alarm =
         [review] <code>ferryman payment list</code>
         [denied] New payments are not offered there meanwhile. <code>ferryman doctor</code>, then <code>ferryman provider edit</code>
         [unknown] It counts as open, and nothing is given for it. Look it up in the provider's dashboard.
+        [unopened] It is asked again by itself. <code>ferryman doctor</code>, and the log: <code>payment_not_opened</code>
         [endless] Look it up in the provider's dashboard, and in <code>ferryman doctor</code>
         [silent] <code>ferryman doctor</code>
         [refunds] <code>ferryman refund list --open</code>

@@ -61,6 +61,7 @@ notice-money-alarm =
         [denied] 🔐 <b>Платёжная система не пускает нас</b>
         [silent] 🔕 <b>Платёжная система не присылает уведомлений</b>
         [unknown] ❓ <b>Платёжная система говорит о платежах незнакомое слово</b>
+        [unopened] 🚫 <b>Платёжная система не открывает платежи</b>
         [endless] ♾ <b>Платёж открыт уже несколько дней</b>
         [refunds] ⏳ <b>Возврат никак не закончится</b>
         [uncompared] 🏦 <b>Книги не с чем сверить: список платежей не читается</b>
@@ -77,6 +78,7 @@ notice-money-alarm =
         [review] <code>ferryman payment list</code>
         [denied] Новые платежи там пока не предлагаются. <code>ferryman doctor</code>, затем <code>ferryman provider edit</code>
         [unknown] Он считается открытым, и за него ничего не выдано. Посмотрите его в кабинете платёжной системы.
+        [unopened] Мы спрашиваем её снова сами. <code>ferryman doctor</code> и журнал: <code>payment_not_opened</code>
         [endless] Посмотрите его в кабинете платёжной системы и в <code>ferryman doctor</code>
         [silent] <code>ferryman doctor</code>
         [refunds] <code>ferryman refund list --open</code>
