@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, func
+from sqlalchemy import BigInteger, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ferryman.kit.db import Base
@@ -33,3 +34,8 @@ class Customer(Base):
     banned: Mapped[bool] = mapped_column(default=False)
     reachable: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+async def id_of(session: AsyncSession, telegram_id: int) -> int | None:
+    """The id of whoever has this Telegram id; None when nobody has been here with it."""
+    return await session.scalar(select(Customer.id).where(Customer.telegram_id == telegram_id))

@@ -4,7 +4,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ferryman.kit.errors import NotFound, Refused
-from ferryman.people.customer import Customer
+from ferryman.people import customer
 from ferryman.subscriptions.subscription import Subscription
 
 # A BIGINT has 19 digits at most.
@@ -43,7 +43,7 @@ async def named(session: AsyncSession, word: str) -> Subscription:
         return found
     if not word.isdecimal() or len(word) > LONGEST_ID:
         raise NotFound(f"There is no subscription {word!r}.")
-    customer_id = await session.scalar(select(Customer.id).where(Customer.telegram_id == int(word)))
+    customer_id = await customer.id_of(session, int(word))
     held = [] if customer_id is None else await of_customer(session, customer_id)
     match held:
         case []:

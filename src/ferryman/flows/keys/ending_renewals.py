@@ -3,6 +3,8 @@
 It is told here and not with the renewals, as whoever takes a key away for good ends its renewal too.
 """
 
+from datetime import datetime
+
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ferryman.billing import renewals
@@ -33,7 +35,8 @@ async def ended(
     await announce(tools, session, one.customer_id, said, f"renewal-stopped:{one.id}:{int(now.timestamp())}")
 
 
-def what(subscription: Subscription) -> tuple[str, str, dict[str, str], str]:
-    """What every notice of a renewal begins with: ref, icon, title, until when it is paid."""
+def what(subscription: Subscription, until: datetime | None = None) -> tuple[str, str, dict[str, str], str]:
+    """What every notice of a renewal begins with: ref, icon, title, until when it is paid: its end, unless `until`
+    says more, as for one that is frozen."""
     shown = subscription.snapshot
-    return subscription.ref, shown.get("icon", ""), shown.get("title", {}), subscription.ends_at.isoformat()
+    return subscription.ref, shown.get("icon", ""), shown.get("title", {}), (until or subscription.ends_at).isoformat()

@@ -17,6 +17,7 @@ from ferryman.flows.tools import Tools
 from ferryman.kit import log
 from ferryman.kit.errors import Conflict, Misconfigured, NotFound
 from ferryman.kit.money import Money
+from ferryman.people import customer
 from ferryman.people.customer import Customer
 
 _log = log.get("prices")
@@ -71,7 +72,7 @@ async def promo(tools: Tools, code: str, terms: Terms, limits: Limits, by: str) 
 async def personal(tools: Tools, telegram_id: int, terms: Terms, by: str) -> Discount:
     """One customer's own discount, in place of the one they had. Raises NotFound, Misconfigured, Refused."""
     async with tools.db.unit() as session:
-        customer_id = await session.scalar(select(Customer.id).where(Customer.telegram_id == telegram_id))
+        customer_id = await customer.id_of(session, telegram_id)
         if customer_id is None:
             raise NotFound(f"Nobody with the Telegram id {telegram_id} has been in the bot.")
         earlier = select(Discount).where(Discount.customer_id == customer_id, Discount.active)

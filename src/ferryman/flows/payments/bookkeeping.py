@@ -18,7 +18,7 @@ from ferryman.kit.csv_text import written
 from ferryman.kit.errors import NotFound, Refused
 from ferryman.kit.money import Money
 from ferryman.kit.remote import counting_unread
-from ferryman.people.customer import Customer
+from ferryman.people import customer
 
 # No shop has older books, and a list cannot be asked for about what lies before all calendars.
 FIRST_DAY = date(2000, 1, 1)
@@ -68,7 +68,7 @@ class Report:
 async def customer_statement(tools: Tools, telegram_id: int) -> list[Line]:
     """Raises NotFound when nobody has this Telegram id."""
     async with tools.db.unit() as session:
-        customer_id = await session.scalar(select(Customer.id).where(Customer.telegram_id == telegram_id))
+        customer_id = await customer.id_of(session, telegram_id)
         if customer_id is None:
             raise NotFound(f"There is no customer with the Telegram id {telegram_id}.")
         return await statement.of_customer(session, customer_id)

@@ -34,6 +34,7 @@ from ferryman.billing.renewal import (
 from ferryman.catalog import shelf
 from ferryman.catalog.plan import Term
 from ferryman.flows.announcing import announce
+from ferryman.flows.keys import ending_renewals
 from ferryman.flows.orders import offering, opening, pricing
 from ferryman.flows.renewals import agreeing, costing
 from ferryman.flows.renewals.costing import Cost
@@ -297,6 +298,4 @@ def _failure(scene: Scene, reason: str, again: datetime | None) -> RenewalFailed
 
 
 def _what(scene: Scene) -> tuple[str, str, dict[str, str], str]:
-    """What every notice begins with: ref, icon, title, until when it is paid."""
-    shown = scene.subscription.snapshot
-    return scene.subscription.ref, shown.get("icon", ""), shown.get("title", {}), scene.ends_at.isoformat()
+    return ending_renewals.what(scene.subscription, scene.ends_at)
