@@ -157,7 +157,7 @@ def test_who_joins_while_it_starts_waits_too(folder: Path, monkeypatch: pytest.M
     note = folder / "postmaster.pid"
     ready = note.read_text()
     assert ready.rstrip().endswith("ready")
-    PostgresServer._instances.clear()
+    PostgresServer._instances.pop(folder)
     note.write_text(ready.replace("ready   ", "starting"))
     looks = []
 

@@ -74,10 +74,12 @@ class EmbeddedPostgres:
             self._forget_dead_server()
         try:
             return get_server(self._folder)
-        except (subprocess.TimeoutExpired, AssertionError):
+        except (OSError, AssertionError, subprocess.SubprocessError) as error:
             # The wheel takes it for started from its first try on.
             PostgresServer._instances.pop(self._folder, None)
-            return None
+            if _was_impatient(error):
+                return None
+            raise
 
     def stop(self) -> None:
         """Leave the server; stops it when nobody else uses it."""
@@ -106,6 +108,12 @@ class EmbeddedPostgres:
         noted = self._folder / "postmaster.pid"
         if noted.exists() and not _serves(int(noted.read_text(encoding="utf-8").split("\n")[0] or 0), self._folder):
             noted.unlink()
+
+
+def _was_impatient(error: Exception) -> bool:
+    """Whether the wheel did not wait, or failed to quote the server's log upon that, which may not be there yet."""
+    slow = (subprocess.TimeoutExpired, AssertionError)
+    return isinstance(error, slow) or (isinstance(error, FileNotFoundError) and isinstance(error.__context__, slow))
 
 
 def _serves(pid: int, folder: Path) -> bool:
