@@ -74,6 +74,13 @@ class Person:
     def start(self, payload: str = "") -> None:
         deeds.start(self.cloud, self.chat, payload)
 
+    async def starts(self, sees: str) -> Message:
+        """Begin anew, and wait for what that shows: what was there before may say the same."""
+        before = {message["message_id"] for message in self.shown()}
+        self.start()
+        await until(lambda: bool(self.shown()) and self.last()["message_id"] not in before, "a new message")
+        return await self.sees(sees)
+
     def write(self, text: str) -> None:
         deeds.write(self.cloud, self.chat, text)
 

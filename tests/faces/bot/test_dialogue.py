@@ -15,8 +15,7 @@ from tests.support.shop import Town
 
 
 async def to_the_methods(anna: Person) -> None:
-    anna.start()
-    await anna.sees("Здравствуйте")
+    await anna.starts("Здравствуйте")
     await anna.press("v1:buy", "Выберите тариф")
     await anna.press("v1:plan", "На какой срок?")
     await anna.press("v1:term", "Как удобнее заплатить?")
@@ -60,8 +59,7 @@ async def test_a_person_buys_a_month_and_finds_the_key(bot: RunningBot, shop: To
     token = await shop.value("SELECT token FROM subscriptions")
     assert f"http://127.0.0.1:8080/s/{token}" in key["caption"]
 
-    anna.start()
-    await anna.sees("Осталось: 30 дней")
+    await anna.starts("Осталось: 30 дней")
     labels = [button["text"] for row in anna.last()["reply_markup"]["inline_keyboard"] for button in row]
     assert any("ещё 30 дней" in label for label in labels)
     await anna.press("v1:subs", "✅ 🇩🇪 Узел DE")
@@ -135,8 +133,7 @@ STRANGE = [
 
 async def test_a_button_of_nobodys_making_shows_a_fresh_menu(bot: RunningBot, shop: Town, anna: Person) -> None:
     for data in STRANGE:
-        anna.start()
-        await anna.sees("Здравствуйте")
+        await anna.starts("Здравствуйте")
         await inbox_is_empty(shop)
         anna.send_press(data, forged=True)
         await anna.sees("Эта кнопка устарела")
@@ -148,8 +145,7 @@ async def test_a_button_of_nobodys_making_shows_a_fresh_menu(bot: RunningBot, sh
 
 async def test_a_made_up_offer_is_not_for_sale(bot: RunningBot, shop: Town, anna: Person) -> None:
     for data in ("v1:plan:987654", "v1:term:987654", "v1:pay:yookassa:987654", "v1:pay:nosuch:1"):
-        anna.start()
-        await until(lambda: anna.words().startswith("👋"), "the menu")
+        await anna.starts("👋")
         anna.send_press(data, forged=True)
         await anna.sees("больше не продаётся")
         assert "Выберите тариф" in anna.words()
@@ -163,8 +159,7 @@ async def test_a_stranger_sees_nothing_of_anybodys(bot: RunningBot, shop: Town, 
     # With one of his own, so that an answer about it cannot pass for a refusal.
     await bought(boris, shop)
     for data in (f"v1:sub:{ref}", f"v1:key:{ref}", f"v1:check:{order}"):
-        boris.start()
-        await until(lambda: boris.words().startswith("👋"), "the menu")
+        await boris.starts("👋")
         boris.send_press(data, forged=True)
         await boris.sees("Такой подписки у вас нет")
     assert not any(token in str(message) for message in boris.shown())
@@ -203,8 +198,7 @@ async def test_the_language_follows_the_phone_once_and_the_choice_after_that(
     bot: RunningBot, shop: Town, anna: Person
 ) -> None:
     carl = anna.messenger.person(first_name="Carl", language_code="de")
-    carl.start()
-    await carl.sees("Hello, Carl")
+    await carl.starts("Hello, Carl")
     await carl.press("v1:lang", "Which language")
     await carl.press("v1:lang:ru", "Здравствуйте, Carl")
     carl.start()
@@ -267,8 +261,7 @@ async def test_a_notices_button_leaves_the_notice_alone(bot: RunningBot, shop: T
 async def test_a_message_that_telegram_hides_is_answered_with_a_new_one(
     bot: RunningBot, shop: Town, anna: Person
 ) -> None:
-    anna.start()
-    await anna.sees("Здравствуйте")
+    await anna.starts("Здравствуйте")
     anna.send_press("v1:buy", gone=True)
     await anna.sees("Выберите тариф")
     assert len(anna.shown()) == 2
@@ -279,8 +272,7 @@ async def test_the_key_screen_and_the_text_around_it_replace_each_other(
     bot: RunningBot, shop: Town, anna: Person
 ) -> None:
     await bought(anna, shop)
-    anna.start()
-    await anna.sees("С возвращением")
+    await anna.starts("С возвращением")
     count = len(anna.shown())
     await anna.press("v1:subs", "Действует до")
     key = await anna.press("v1:key", "Ваш ключ")

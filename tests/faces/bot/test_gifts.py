@@ -13,8 +13,7 @@ from tests.support.shop import Town
 
 
 async def to_the_question(anna: Person) -> None:
-    anna.start()
-    await anna.sees("Здравствуйте")
+    await anna.starts("Здравствуйте")
     await anna.press("v1:buy", "Выберите тариф")
     await anna.press("v1:gift", "Напишите его сюда")
 

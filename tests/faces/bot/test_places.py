@@ -49,8 +49,7 @@ def labels(person: Person) -> list[str]:
 
 async def to_the_places(anna: Person, shop: Town) -> None:
     await bought(anna, shop)
-    anna.start()
-    await anna.sees("Осталось: 30 дней")
+    await anna.starts("Осталось: 30 дней")
     await anna.press("v1:subs", "Действует до")
     await anna.press("v1:places", "Сейчас")
 
@@ -120,8 +119,7 @@ async def test_made_up_places_lead_nowhere(bot: RunningBot, shop: Town, anna: Pe
         ("v1:rekeyed:nosuchref1:abc", "Такой подписки у вас нет"),
         (f"v1:switch:{ref}:ATLANTIS:abc", "Эта кнопка устарела"),
     ):
-        anna.start()
-        await anna.sees("С возвращением")
+        await anna.starts("С возвращением")
         await inbox_is_empty(shop)
         anna.send_press(data, forged=True)
         await anna.sees(sees)
@@ -132,8 +130,7 @@ async def test_a_stranger_changes_nothing_of_anybodys(bot: RunningBot, shop: Tow
     await bought(anna, shop)
     ref, token = (await shop.rows("SELECT ref, token FROM subscriptions"))[0]
     boris = anna.messenger.person(first_name="Boris")
-    boris.start()
-    await boris.sees("Здравствуйте")
+    await boris.starts("Здравствуйте")
     for data in (f"v1:places:{ref}", f"v1:switch:{ref}:nl-1:abc", f"v1:stay:{ref}", f"v1:rekeyed:{ref}:abc"):
         boris.send_press(data, forged=True)
         await boris.sees("Такой подписки у вас нет")
@@ -145,8 +142,7 @@ async def test_a_stranger_changes_nothing_of_anybodys(bot: RunningBot, shop: Tow
 async def test_a_person_replaces_a_leaked_key(bot: RunningBot, shop: Town, anna: Person) -> None:
     await bought(anna, shop)
     old = await shop.value("SELECT token FROM subscriptions")
-    anna.start()
-    await anna.sees("С возвращением")
+    await anna.starts("С возвращением")
     await anna.press("v1:subs", "Действует до")
     await anna.press("v1:rekey:", "Заменить ключ?")
     button, message = anna.button("v1:rekeyed:"), anna.last()
@@ -161,8 +157,7 @@ async def test_a_person_replaces_a_leaked_key(bot: RunningBot, shop: Town, anna:
     assert anna.last()["photo"]
     assert f"/s/{new}" in anna.words()
     assert await shop.value("SELECT count(*) FROM key_events WHERE what = 'replaced'") == 1
-    anna.start()
-    await anna.sees("С возвращением")
+    await anna.starts("С возвращением")
     await anna.press("v1:subs", "Действует до")
     await anna.press("v1:rekey:", "Заменить ключ?")
     await anna.press("v1:rekeyed:", "меньше суток назад")

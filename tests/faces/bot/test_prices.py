@@ -9,8 +9,7 @@ from tests.support.shop import Town
 
 
 async def to_the_plans(anna: Person) -> None:
-    anna.start()
-    await anna.sees("Здравствуйте")
+    await anna.starts("Здравствуйте")
     await anna.press("v1:buy", "Выберите тариф")
 
 
@@ -66,8 +65,7 @@ async def test_a_code_that_ended_between_showing_and_paying_is_said_and_nothing_
 async def test_a_person_changes_the_plan_and_keeps_the_link(bot: RunningBot, shop: Town, anna: Person) -> None:
     await bought(anna, shop)
     token = await shop.value("SELECT token FROM subscriptions")
-    anna.start()
-    await anna.sees("Осталось: 30 дней")
+    await anna.starts("Осталось: 30 дней")
     await anna.press("v1:subs", "Стандарт")
     await anna.press("v1:up:", "Неиспользованная часть стоит")
     assert "Безлимит · 30 дней" in await labels(anna)
@@ -85,11 +83,9 @@ async def test_somebody_elses_subscription_cannot_be_given_in(bot: RunningBot, s
     await bought(anna, shop)
     ref, term = await shop.value("SELECT ref FROM subscriptions"), await shop.term("unlimited")
     boris = anna.messenger.person(first_name="Boris")
-    boris.start()
-    await boris.sees("Здравствуйте")
+    await boris.starts("Здравствуйте")
     for data in (f"v1:up:{ref}", f"v1:upterm:{ref}:{term}", f"v1:upp:yookassa.bank_card:{ref}:{term}:aB3dE6gH"):
-        boris.start()
-        await boris.sees("Здравствуйте")
+        await boris.starts("Здравствуйте")
         boris.send_press(data, forged=True)
         await boris.sees("Такой подписки у вас нет")
     assert await shop.value("SELECT count(*) FROM orders WHERE kind = 'upgrade'") == 0

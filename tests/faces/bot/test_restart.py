@@ -28,8 +28,7 @@ STEPS = (
 async def test_a_restart_between_any_two_steps_is_not_noticed(
     bot: RunningBot, shop: Town, anna: Person, how: str
 ) -> None:
-    anna.start()
-    await anna.sees("Здравствуйте")
+    await anna.starts("Здравствуйте")
     for button, sees in STEPS:
         await inbox_is_empty(shop)
         await (bot.stop() if how == "stopped" else bot.kill())
@@ -43,8 +42,7 @@ async def test_a_restart_between_any_two_steps_is_not_noticed(
 async def test_a_kill_between_the_inbox_and_the_work_loses_nothing(
     bot: RunningBot, shop: Town, anna: Person, tools: Tools, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    anna.start()
-    await anna.sees("Здравствуйте")
+    await anna.starts("Здравствуйте")
     await inbox_is_empty(shop)
     async with no_work(monkeypatch):
         anna.send_press(anna.button("v1:buy"))
@@ -72,8 +70,7 @@ async def test_a_kill_in_the_middle_of_a_checkout_makes_no_second_order(
         await asyncio.Event().wait()
         return order
 
-    anna.start()
-    await anna.sees("Здравствуйте")
+    await anna.starts("Здравствуйте")
     for button, sees in STEPS[:-1]:
         await anna.press(button, sees)
     monkeypatch.setattr(buying, "begin", begin_and_hang)

@@ -58,8 +58,7 @@ async def star_shop(tools: Tools, telegram: Telegram, telegram_world: Messenger,
 @pytest.fixture
 async def ann(star_shop: Town, bot: RunningBot, anna: Person) -> Person:
     """Known to the shop, with the bot running."""
-    anna.start()
-    await anna.sees("Здравствуйте")
+    await anna.starts("Здравствуйте")
     return anna
 
 

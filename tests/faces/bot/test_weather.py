@@ -26,8 +26,7 @@ async def test_a_429_delays_the_answer_and_doubles_nothing(
     bot: RunningBot, shop: Town, anna: Person, telegram_world: Messenger
 ) -> None:
     telegram_world.fault(mode="status", status=429, body=TOO_MANY, route="sendMessage")
-    anna.start()
-    await anna.sees("Здравствуйте")
+    await anna.starts("Здравствуйте")
     assert len(anna.shown()) == 1
 
 
@@ -35,8 +34,7 @@ async def test_a_429_delays_the_answer_and_doubles_nothing(
 async def test_an_edit_that_got_no_answer_is_repeated(
     bot: RunningBot, shop: Town, anna: Person, telegram_world: Messenger, mode: str
 ) -> None:
-    anna.start()
-    await anna.sees("Здравствуйте")
+    await anna.starts("Здравствуйте")
     telegram_world.fault(mode=mode, route="editMessageText", times=2)
     await anna.press("v1:buy", "Выберите тариф")
     assert len(anna.shown()) == 1
@@ -45,8 +43,7 @@ async def test_an_edit_that_got_no_answer_is_repeated(
 async def test_an_edit_whose_answer_was_lost_is_not_seen_twice(
     bot: RunningBot, shop: Town, anna: Person, telegram_world: Messenger
 ) -> None:
-    anna.start()
-    await anna.sees("Здравствуйте")
+    await anna.starts("Здравствуйте")
     telegram_world.fault(mode="drop_after", route="editMessageText")
     await anna.press("v1:buy", "Выберите тариф")
     await inbox_is_empty(shop)
@@ -57,8 +54,7 @@ async def test_an_edit_whose_answer_was_lost_is_not_seen_twice(
 async def test_a_spinner_that_cannot_be_stopped_stops_nobody(
     bot: RunningBot, shop: Town, anna: Person, telegram_world: Messenger
 ) -> None:
-    anna.start()
-    await anna.sees("Здравствуйте")
+    await anna.starts("Здравствуйте")
     telegram_world.fault(mode="html", route="answerCallbackQuery")
     await anna.press("v1:buy", "Выберите тариф")
 
@@ -66,8 +62,7 @@ async def test_a_spinner_that_cannot_be_stopped_stops_nobody(
 async def test_a_press_answered_too_late_is_worked_through_all_the_same(
     bot: RunningBot, shop: Town, anna: Person, telegram_world: Messenger
 ) -> None:
-    anna.start()
-    await anna.sees("Здравствуйте")
+    await anna.starts("Здравствуйте")
     await bot.stop()
     anna.send_press("v1:buy")
     telegram_world.emulator.clock.advance(100)
@@ -78,8 +73,7 @@ async def test_a_press_answered_too_late_is_worked_through_all_the_same(
 async def test_blocking_and_coming_back_is_noticed_at_once(
     bot: RunningBot, shop: Town, anna: Person, tools: Tools
 ) -> None:
-    anna.start()
-    await anna.sees("Здравствуйте")
+    await anna.starts("Здравствуйте")
     anna.block()
 
     async def gone() -> bool:
@@ -117,8 +111,7 @@ async def test_a_bug_of_ours_is_apologised_for_and_made_good(
         return await home(visit)
 
     monkeypatch.setattr(pages, "home", clumsy)
-    anna.start()
-    await anna.sees("Что-то пошло не так на нашей стороне")
+    await anna.starts("Что-то пошло не так на нашей стороне")
     await anna.sees("Здравствуйте")
     assert len(anna.shown()) == 2, "one apology, one answer"
     assert "secret" not in str(anna.shown())
@@ -132,8 +125,7 @@ async def test_one_who_stumbles_over_a_bug_can_go_on_meanwhile(
         raise ZeroDivisionError
 
     monkeypatch.setattr(pages, "home", broken)
-    anna.start()
-    await anna.sees("Что-то пошло не так на нашей стороне")
+    await anna.starts("Что-то пошло не так на нашей стороне")
     anna.write("/buy")
     await anna.sees("Выберите тариф")
     await anna.press("v1:plan", "На какой срок?")
@@ -142,8 +134,7 @@ async def test_one_who_stumbles_over_a_bug_can_go_on_meanwhile(
 async def test_in_good_and_bad_weather_the_emulator_knew_every_call(
     bot: RunningBot, shop: Town, anna: Person, telegram_world: Messenger
 ) -> None:
-    anna.start()
-    await anna.sees("Здравствуйте")
+    await anna.starts("Здравствуйте")
     await anna.press("v1:lang", "На каком языке")
     await anna.press("v1:home", "Здравствуйте")
     await anna.press("v1:rules", "Правила")
