@@ -218,9 +218,13 @@ def _came_again(
 
 def _worth_once(row: Any, share: Share) -> int:
     """Minor units that so much of a grant was bought for."""
-    seconds = row.Grant.days * DAY if row.Upgrade is None else row.Upgrade.seconds
     paid = row.minor - row.unpaid + (row.Upgrade.carried if row.Upgrade is not None else 0)
-    return int(max(paid, 0) * share.seconds // max(seconds, 1))
+    return int(max(paid, 0) * share.seconds // max(_seconds(row), 1))
+
+
+def _seconds(row: Any) -> int:
+    """How long what it bought was to last."""
+    return int(row.Grant.days * DAY if row.Upgrade is None else row.Upgrade.seconds)
 
 
 def _replaces(row: Any) -> bool:
@@ -230,7 +234,7 @@ def _replaces(row: Any) -> bool:
 def _stretch(row: Any, refunds: Sequence[Refund], taken: Share) -> Stretch:
     """`refunds` are those of all its payments, `taken` is what went of this grant."""
     grant, upgrade = row.Grant, row.Upgrade
-    seconds = grant.days * DAY if upgrade is None else upgrade.seconds
+    seconds = _seconds(row)
     worth = _kept(row) + (sum(_carried(upgrade, refunds, grant.created_at).values()) if upgrade is not None else 0)
     bytes_ = int(row.snapshot["traffic_bytes"]) if upgrade is None else upgrade.traffic_bytes
     begun = grant.ends_at - timedelta(seconds=seconds)
